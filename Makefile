@@ -1,0 +1,58 @@
+# The front door. `make` lists what there is; each recipe calls one script, which
+# can as well be run alone and says what it does.
+#
+# Variables, as in `make kernel DEBUG=1`, reach the script as environment.
+
+SHELL := /bin/bash
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+# The stages order themselves: each script calls the ones it builds on.
+.NOTPARALLEL:
+
+help: ## this list
+	@scripts/help Makefile
+
+##: The two that matter; on a fresh Debian or Ubuntu machine, as root, they install what they need
+demo: ## move live SAs while packets flow, in a guest, and prove it (20 min the first time, then 2)
+	@demo/run
+check: ## everything that must hold before a commit (under an hour the first time, then 15 min)
+	@scripts/check
+
+##: The patch queue (docs/workflow.md)
+fetch: ## download the pinned sources; MIRROR=url LINUX_TARBALL=file IPROUTE2_TARBALL=file (1 min)
+	@scripts/fetch
+import: ## make git trees build/linux and build/iproute2 from patches/ (1 min the first time)
+	@scripts/import
+export: ## write the commits of these trees back to patches/
+	@scripts/export
+roundtrip: ## import and export must give the same files, byte for byte
+	@scripts/roundtrip
+rangediff: ## what changed in the series since revision OLD=rev of this repository
+	@scripts/rangediff
+rebase: ## after base.mk names another base: bring the patches of revision OLD=rev to it
+	@scripts/rebase
+
+##: Building
+kernel: ## build/kernel/bzImage; BASE=1 unpatched, DEBUG=1 with all checks on (15 min the first time)
+	@scripts/kernel
+iproute2: ## build/ip, static (1 min)
+	@scripts/iproute2
+selftests: ## build/selftests, kselftest's runner and tests for the guest (1 min)
+	@scripts/selftests
+rootfs: ## build/initramfs.cpio, the guest without its kernel (1 min the first time)
+	@scripts/rootfs
+
+##: Running
+test: ## selftests in a guest: all that policy/tests lists, or T=name; BASE=1, DEBUG=1 as above
+	@scripts/test
+shell: ## a prompt in a guest
+	@scripts/shell
+judge-tests: ## the golden cases of the judge that reads the guests' logs (seconds)
+	@tests/judge/run
+
+##: Housekeeping
+clean: ## remove build/; trees with work in them, downloads and the compiler cache stay
+	@scripts/clean
+
+.PHONY: help demo check fetch import export roundtrip rangediff rebase kernel iproute2 \
+	selftests rootfs test shell judge-tests clean
