@@ -29,7 +29,8 @@ tree_id() {
 	objects=$(git -C "$tree" rev-parse --path-format=absolute --git-path objects)
 	index=$(git -C "$tree" rev-parse --path-format=absolute --git-path index)
 	mkdir "$tmp/objects"
-	cp "$index" "$tmp/index"
+	# with its time: git reads a file whose stat is that of the index's own second
+	cp -p "$index" "$tmp/index"
 	(
 		export GIT_INDEX_FILE=$tmp/index GIT_OBJECT_DIRECTORY=$tmp/objects
 		export GIT_ALTERNATE_OBJECT_DIRECTORIES=$objects
