@@ -37,6 +37,8 @@ kernel: ## build/kernel/bzImage; BASE=1 unpatched, DEBUG=1 with all checks on (1
 	@scripts/kernel
 iproute2: ## build/ip, static (1 min)
 	@scripts/iproute2
+iproute2-matrix: ## gcc and clang, with and without libmnl, foreign kernel headers; no warnings (5 min)
+	@scripts/iproute2 --matrix
 selftests: ## build/selftests, kselftest's runner and tests for the guest (1 min)
 	@scripts/selftests
 rootfs: ## build/initramfs.cpio, the guest without its kernel (1 min the first time)
@@ -47,6 +49,8 @@ test: ## selftests in a guest: all that policy/tests lists, or T=name; BASE=1, D
 	@scripts/test
 shell: ## a prompt in a guest
 	@scripts/shell
+mutants: ## the series broken on purpose, one line at a time: which test notices (40 min)
+	@scripts/mutants
 judge-tests: ## the golden cases of the judge that reads the guests' logs (seconds)
 	@tests/judge/run
 
@@ -55,4 +59,4 @@ clean: ## remove build/; trees with work in them, downloads and the compiler cac
 	@scripts/clean
 
 .PHONY: help demo check fetch import export roundtrip rangediff rebase kernel iproute2 \
-	selftests rootfs test shell judge-tests clean
+	iproute2-matrix selftests rootfs test mutants shell judge-tests clean
