@@ -47,6 +47,8 @@ rootfs: ## build/initramfs.cpio, the guest without its kernel (1 min the first t
 ##: Running
 test: ## selftests in a guest: all that policy/tests lists, or T=name; BASE=1, DEBUG=1 as above
 	@scripts/test
+interop: ## strongSwan roams, on the base and on our kernel; T="scenario..." (interop/README.md; 30 min)
+	@interop/run
 shell: ## a prompt in a guest
 	@scripts/shell
 mutants: ## the series broken on purpose, one line at a time: which test notices (40 min)
@@ -59,4 +61,4 @@ clean: ## remove build/; trees with work in them, downloads and the compiler cac
 	@scripts/clean
 
 .PHONY: help demo check fetch import export roundtrip rangediff rebase kernel iproute2 \
-	iproute2-matrix selftests rootfs test mutants shell judge-tests clean
+	iproute2-matrix selftests rootfs test mutants interop shell judge-tests clean

@@ -59,9 +59,9 @@ patches_in() {
 
 # queue_id PATCHES PROJECT: one hash for base and patches, names and contents
 queue_id() {
-	local dir file
+	local dir file sha=${2^^}_SHA256
 	{
-		case $2 in linux) echo "$LINUX_SHA256" ;; *) echo "$IPROUTE2_SHA256" ;; esac
+		echo "${!sha}"
 		for dir in $(dirs_of "$2"); do
 			patches_in "$1/$dir" | while read -r file; do
 				echo "$dir/${file##*/} $(sha256sum <"$file")"

@@ -31,16 +31,16 @@ CLONE_ID=$(tr -c 'A-Za-z0-9._\n' _ <<<"${TOP##*/}" | head -n 1)-$(printf %s "$TO
 # need TOOL...: installs what is missing, or names it and stops
 need() { "$TOP/scripts/need" "$@" || exit 1; }
 
-# home_of linux|iproute2: the directory with all trees of this base
+# home_of linux|iproute2|strongswan: the directory with all trees of this base
 home_of() {
+	local version=${1^^}_VERSION sha=${1^^}_SHA256
 	case $1 in
-	linux) echo "$CACHE/linux-$LINUX_VERSION-${LINUX_SHA256:0:8}" ;;
-	iproute2) echo "$CACHE/iproute2-$IPROUTE2_VERSION-${IPROUTE2_SHA256:0:8}" ;;
+	linux | iproute2 | strongswan) echo "$CACHE/$1-${!version}-${!sha:0:8}" ;;
 	*) die "home_of: no project '$1'" ;;
 	esac
 }
 
-# tree_of linux|iproute2: this clone's tree
+# tree_of linux|iproute2|strongswan: this clone's tree
 # tree_of base: the unpatched Linux tree, shared by all clones (built in, never changed)
 tree_of() {
 	case $1 in
