@@ -32,6 +32,16 @@ rangediff: ## what changed in the series since revision OLD=rev of this reposito
 rebase: ## after base.mk names another base: bring the patches of revision OLD=rev to it
 	@scripts/rebase
 
+##: The patches as others will look at them
+lint: ## what netdev's CI says of each patch, new findings only (10 min, 20 the first time); T=numbers
+	@scripts/lint $(T)
+lint-tests: ## faults planted in patches, each of which lint has to find (5 min)
+	@tests/lint/run
+configs: ## options off that the series has code for: no warnings, and boots (15 min)
+	@scripts/configs --boot
+htmldocs: ## the series' documentation without new warnings, its C example in a guest (5 min)
+	@scripts/htmldocs && tests/docs/run --guest
+
 ##: Building
 kernel: ## build/kernel/bzImage; BASE=1 unpatched, DEBUG=1 with all checks on (15 min the first time)
 	@scripts/kernel
@@ -53,6 +63,12 @@ shell: ## a prompt in a guest
 	@scripts/shell
 mutants: ## the series broken on purpose, one line at a time: which test notices (40 min)
 	@scripts/mutants
+ip-mutants: ## the same for ip xfrm state migrate and its tests (20 min)
+	@tests/ip/mutants
+bisect: ## each patch builds, boots and passes (1 h, what has passed is remembered); T=numbers
+	@scripts/bisect $(T)
+sidebyside: ## the kernel's own selftests of xfrm, base against patched, as a table (10 min); T=names
+	@scripts/sidebyside $(T)
 judge-tests: ## the golden cases of the judge that reads the guests' logs (seconds)
 	@tests/judge/run
 
@@ -61,4 +77,5 @@ clean: ## remove build/; trees with work in them, downloads and the compiler cac
 	@scripts/clean
 
 .PHONY: help demo check fetch import export roundtrip rangediff rebase kernel iproute2 \
-	iproute2-matrix selftests rootfs test mutants interop shell judge-tests clean
+	iproute2-matrix selftests rootfs test mutants ip-mutants interop shell lint lint-tests \
+	configs htmldocs bisect sidebyside judge-tests clean
