@@ -544,32 +544,32 @@ void do_memory(int rounds)
 	}
 }
 
-/* --- one operation, for a tracer to look at */
+/* --- one operation, some times, for a tracer to look at */
+
+#define TRACED 20
 
 void do_one(const char *what)
 {
 	struct req req = {};
 	struct host host;
 	struct sa sa, to;
-	int i;
+	int op, i;
 
+	for (op = SAME; op <= ENCAP && strcmp(what, op_names[op]); op++)
+		;
+	if (op > ENCAP)
+		die("no operation '%s'", what);
 	host_open(&host);
 	sas_init(&sa, kinds, 1, 1);
 	add_all(host.fd, &sa, 1);
-	/* the first one of an SA, and then one like all that follow */
-	for (i = 0; i < 2; i++) {
-		to = sa;
-		if (!strcmp(what, "source"))
-			to.saddr = sa.saddr == HERE ? HERE2 : HERE;
-		else if (!strcmp(what, "dest"))
-			to.daddr += i ? THERE - THERE2 : THERE2 - THERE;
-		else if (!strcmp(what, "encap"))
-			to.sport = i ? 0 : 4500;
-		else if (strcmp(what, "same"))
-			die("no operation '%s'", what);
+	to = moved(&sa, op);
+	/* there and back again */
+	for (i = 0; i < TRACED; i++) {
 		req_reset(&req);
-		sa_migrate(&req, &sa, &to);
+		if (i % 2)
+			sa_migrate(&req, &to, &sa);
+		else
+			sa_migrate(&req, &sa, &to);
 		req_do(host.fd, &req, "XFRM_MSG_MIGRATE_STATE");
-		sa = to;
 	}
 }
