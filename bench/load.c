@@ -528,6 +528,7 @@ void do_tcp(int rounds, int ms)
 			if (needs_message(m) && !has)
 				continue;
 			net_open(&net, false);
+			quiet_down();
 			tcp_start(&net, &tcp);
 			tcp_phase(&tcp, ms / 2);
 			before = tcp_phase(&tcp, ms);
@@ -644,7 +645,7 @@ static void storm_cell(enum method m, bool counters, bool loaded, int round,
 	}
 	for (i = 0; i < 2; i++)
 		mib_add(&net.hosts[i], mib, -1);
-	sleep_ms(200);
+	quiet_down();
 	if (loaded) {
 		flood_start(&net, 1);
 		sleep_ms(100);

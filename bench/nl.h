@@ -146,6 +146,7 @@ void policy_migrate(struct req *req, uint32_t plain_s, uint32_t plain_d,
 		    const struct sa *sa, const struct sa *to);
 
 bool has_migrate_state(void);
+void quiet_down(void);
 
 /* --- the parts: each prints lines "NAME key=value ..." */
 
