@@ -471,6 +471,7 @@ static void tcp_start(struct net *net, struct tcp *tcp)
 		.sin_addr.s_addr	= htonl(PLAIN(1)),
 	};
 	struct timeval tv = { .tv_sec = 1 };
+	int size = 256 << 10;
 	int fd;
 
 	memset(tcp, 0, sizeof(*tcp));
@@ -480,7 +481,10 @@ static void tcp_start(struct net *net, struct tcp *tcp)
 		die("TCP: %s", strerror(errno));
 	host_enter(&net->hosts[0]);
 	tcp->tx = socket(AF_INET, SOCK_STREAM, 0);
-	if (tcp->tx < 0 || connect(tcp->tx, (void *)&sin, sizeof(sin)) ||
+	/* less than the queues between the two hold */
+	if (tcp->tx < 0 || setsockopt(tcp->tx, SOL_SOCKET, SO_SNDBUF, &size,
+				      sizeof(size)) ||
+	    connect(tcp->tx, (void *)&sin, sizeof(sin)) ||
 	    setsockopt(tcp->tx, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)))
 		die("TCP: %s", strerror(errno));
 	tcp->rx = accept(fd, NULL, NULL);
