@@ -71,6 +71,12 @@ bisect: ## each patch builds, boots and passes (1 h, what has passed is remember
 	@scripts/bisect $(T)
 sidebyside: ## the kernel's own selftests of xfrm, base against patched, as a table (10 min); T=names
 	@scripts/sidebyside $(T)
+fuzz: ## SECS=n [SEED=n]: the message among all others against a model, then chaos, DEBUG=1 kernel (6 min)
+	@scripts/fuzz
+fault: ## each allocation of a migration fails once, for each kind of SA; DEBUG=1 kernel (10 min)
+	@scripts/fault
+stress: ## SECS=n SAS=n: packets, migrations, deletes, dumps, 100,000 SAs, all at once; DEBUG=1 (8 min)
+	@scripts/stress
 judge-tests: ## the golden cases of the judge that reads the guests' logs (seconds)
 	@tests/judge/run
 
@@ -79,5 +85,5 @@ clean: ## remove build/; trees with work in them, downloads and the compiler cac
 	@scripts/clean
 
 .PHONY: help demo check fetch import export roundtrip rangediff rebase kernel iproute2 \
-	iproute2-matrix selftests rootfs test mutants ip-mutants interop shell lint lint-tests \
-	configs htmldocs bisect sidebyside judge-tests clean
+	iproute2-matrix selftests rootfs test bench mutants ip-mutants fuzz fault stress interop \
+	shell lint lint-tests configs htmldocs bisect sidebyside judge-tests clean
