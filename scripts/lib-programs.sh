@@ -3,20 +3,19 @@
 # programs in tests/ that run in the guest, and what a guest needs besides.
 
 # programs DIR NAME...: makes DIR with the static program of tests/NAME/NAME.c for each
-# NAME; 32-NAME is the same for 32 bit. Headers are those of the patched tree, as
-# scripts/selftests installs them (the host's know nothing of the message).
+# NAME; 32-NAME is the same for 32 bit.
 programs() {
-	local dir=$1 name bits tree
+	local dir=$1 name bits headers
 	shift
 	need gcc gcc-m32 libc-dev
 	"$TOP/scripts/rootfs"
-	tree=$(tree_of linux)
+	headers=$(uapi_headers)
 	rm -rf "$dir"
 	mkdir -p "$dir"
 	for name; do
 		bits=-m64
 		[[ $name != 32-* ]] || bits=-m32
-		gcc "$bits" -static -O2 -Wall -Wextra -Werror -pthread -isystem "$tree/out-selftests/usr/include" \
+		gcc "$bits" -static -O2 -Wall -Wextra -Werror -pthread -isystem "$headers" \
 			-o "$dir/$name" "$TOP/tests/${name#32-}/${name#32-}.c" || die "programs: tests/${name#32-} does not compile"
 	done
 }

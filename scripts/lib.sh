@@ -49,6 +49,12 @@ tree_of() {
 	esac
 }
 
+# uapi_headers: the directory of the patched tree's UAPI headers, which scripts/selftests
+# installs; the host's know nothing of a new message. Call it as `dir=$(uapi_headers)`.
+uapi_headers() {
+	"$TOP/scripts/selftests" >&2 && echo "$(tree_of linux)/out-selftests/usr/include"
+}
+
 # debian_mirror [LISTS]: the URI of Debian's main archive among the host's apt
 # sources, by what the archive's Release file in apt's (or our) lists says of itself
 debian_mirror() {

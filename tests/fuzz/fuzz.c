@@ -140,10 +140,7 @@ static void msg_id(struct msg *m, uint16_t type, const struct sa *sa)
 	struct xfrm_aevent_id ae;
 
 	memset(&ae, 0, sizeof(ae));
-	ae.sa_id.daddr = sa->info.id.daddr;
-	ae.sa_id.spi = sa->info.id.spi;
-	ae.sa_id.family = sa->info.family;
-	ae.sa_id.proto = sa->info.id.proto;
+	ae.sa_id = sa_id(sa);
 	ae.flags = XFRM_AE_RTHR | XFRM_AE_ETHR;
 	msg_init(m, type, 0, &ae,
 		 type == XFRM_MSG_GETAE ? sizeof(ae) : sizeof(ae.sa_id));

@@ -514,6 +514,18 @@ UNUSED static struct xfrm_lifetime_cfg unlimited(void)
 	};
 }
 
+UNUSED static struct xfrm_usersa_id sa_id(const struct sa *sa)
+{
+	struct xfrm_usersa_id id;
+
+	memset(&id, 0, sizeof(id));
+	id.daddr = sa->info.id.daddr;
+	id.spi = sa->info.id.spi;
+	id.family = sa->info.family;
+	id.proto = sa->info.id.proto;
+	return id;
+}
+
 /* Move @sa to other addresses, change nothing else. */
 UNUSED static struct xfrm_user_migrate_state
 sa_move(const struct sa *sa, const xfrm_address_t *daddr,
@@ -522,10 +534,7 @@ sa_move(const struct sa *sa, const xfrm_address_t *daddr,
 	struct xfrm_user_migrate_state um;
 
 	memset(&um, 0, sizeof(um));
-	um.id.daddr = sa->info.id.daddr;
-	um.id.spi = sa->info.id.spi;
-	um.id.family = sa->info.family;
-	um.id.proto = sa->info.id.proto;
+	um.id = sa_id(sa);
 	um.old_mark = sa_mark(sa);
 	um.new_daddr = *daddr;
 	um.new_saddr = *saddr;
