@@ -59,15 +59,14 @@ patches_in() {
 
 # queue_id PATCHES PROJECT: one hash for base and patches, names and contents
 queue_id() {
-	local dir file sha=${2^^}_SHA256
-	{
-		echo "${!sha}"
-		for dir in $(dirs_of "$2"); do
-			patches_in "$1/$dir" | while read -r file; do
-				echo "$dir/${file##*/} $(sha256sum <"$file")"
-			done
-		done
-	} | sha256sum | cut -d ' ' -f 1
+	local dir words sha=${2^^}_SHA256 list=()
+	for dir in $(dirs_of "$2"); do
+		words=$(patches_in "$1/$dir")
+		[ -z "$words" ] || mapfile -t -O ${#list[@]} list <<<"$words"
+	done
+	words=$([ ${#list[@]} -eq 0 ] || { cd "$1" && sha256sum -- "${list[@]#"$1/"}"; })
+	words=$(sha256sum <<<"${!sha} $words")
+	echo "${words%% *}"
 }
 
 # take_lock FILE WHAT: held until the script ends, however it ends

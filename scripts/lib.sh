@@ -15,7 +15,7 @@ done
 unset name CDPATH
 export LC_ALL=C
 
-TOP=$(cd -P -- "$(dirname -- "$(realpath -- "${BASH_SOURCE[0]}")")/.." && pwd)
+TOP=$(cd -P -- "${BASH_SOURCE[0]%/*}/.." && pwd)
 BUILD=$TOP/build
 # base directory specification: a relative path is to be ignored
 case ${XDG_CACHE_HOME-} in
@@ -23,7 +23,11 @@ case ${XDG_CACHE_HOME-} in
 *) CACHE=${HOME:?"set HOME or XDG_CACHE_HOME: the cache has to live somewhere"}/.cache/xfrm-migrate-state ;;
 esac
 # names this clone's trees in the cache; kbuild wants neither spaces nor colons
-CLONE_ID=$(tr -c 'A-Za-z0-9._\n' _ <<<"${TOP##*/}" | head -n 1)-$(printf %s "$TOP" | sha256sum | cut -c 1-8)
+CLONE_ID=$(printf %s "$TOP" | sha256sum)
+CLONE_ID=${CLONE_ID:0:8}
+name=${TOP##*/}
+CLONE_ID=${name//[!A-Za-z0-9._]/_}-$CLONE_ID
+unset name
 
 # shellcheck source=base.mk
 . "$TOP/base.mk"
