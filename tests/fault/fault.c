@@ -291,6 +291,19 @@ static void set_nth(int fd, int n)
 		die("fail-nth");
 }
 
+/* Has it failed? And no more from here on. Reading fail-nth copies to user space, which
+ * can be made to fail as well: then the request had less to do than the number.
+ */
+static bool has_failed(int fd)
+{
+	char buf[16] = "";
+	bool failed = pread(fd, buf, sizeof(buf) - 1, 0) > 0 && !atoi(buf);
+
+	if (pwrite(fd, "0", 1, 0) < 0)
+		set_nth(fd, 0);
+	return failed;
+}
+
 static bool migrate_back(struct nl *n, const struct sa *to)
 {
 	struct xfrm_user_migrate_state um;
@@ -322,9 +335,9 @@ static int fail_each(const struct kind *k, int side, int nsim, int nsim_id)
 	xfrm_address_t saddr = a4(side ? "10.9.0.1" : "10.9.0.4");
 	struct xfrm_user_migrate_state um;
 	struct sad before = {}, after = {};
-	int fd, n, err, left, injected, entries;
-	char buf[16];
+	int fd, n, err, entries;
 	const char *what;
+	bool injected;
 	struct sa *sa;
 	struct msg m;
 
@@ -358,12 +371,7 @@ static int fail_each(const struct kind *k, int side, int nsim, int nsim_id)
 
 		set_nth(fd, n);
 		err = send(nl[side].fd, &m, m.nlh.nlmsg_len, 0) < 0 ? errno : 0;
-		memset(buf, 0, sizeof(buf));
-		if (pread(fd, buf, sizeof(buf) - 1, 0) <= 0)
-			die("fail-nth");
-		set_nth(fd, 0);
-		left = atoi(buf);
-		injected = !left;
+		injected = has_failed(fd);
 		if (!err)
 			err = nl_wait(&nl[side]);
 
