@@ -69,7 +69,7 @@ ip-mutants: ## the same for ip xfrm state migrate and its tests (20 min)
 	@tests/ip/mutants
 bisect: ## each patch builds, boots and passes (1 h, what has passed is remembered); T=numbers
 	@scripts/bisect $(T)
-sidebyside: ## the kernel's own selftests of xfrm, base against patched, as a table (35 min, most of it waiting in ipsec); T=names
+sidebyside: ## the kernel's own selftests of xfrm, base against patched, as a table (35 to 60 min); T=names
 	@scripts/sidebyside $(T)
 fuzz: ## SECS=n [SEED=n]: the message among all others against a model, then chaos, DEBUG=1 kernel (6 min)
 	@scripts/fuzz
