@@ -208,6 +208,25 @@ settings() {
 		printf '%s\n' "$TOP" "$(uname -n)" >"$1/.git/xfrm-clone"
 }
 
+# walk_tree TREE: this clone's tree of Linux for those who go from commit to commit, so that
+# make compiles again just what each of them changes; in $walk, locked until the end, and
+# with "series" where TREE is. go COMMIT checks it out there.
+walk_tree() {
+	local words
+	walk=$(tree_of linux).walk
+	take_lock "$walk.lock" "$walk"
+	make_base linux
+	if [ ! -e "$walk/.git/xfrm-clone" ]; then
+		say "$verb: checking out a tree to go through the patches"
+		rm -rf "$walk"
+		words=$({ new_repo "$walk" "$(home_of linux)/base/.git/objects" "$(g "$(home_of linux)/base" rev-parse base)" &&
+			g "$walk" -c checkout.workers=0 reset -q --hard && settings "$walk"; } 2>&1) || failed "cannot make $walk" "$words"
+	fi
+	words=$(g "$walk" fetch -q --no-tags "$1" HEAD 2>&1) || failed "cannot read $1" "$words"
+	g "$walk" update-ref refs/heads/series FETCH_HEAD
+}
+go() { g "$walk" checkout -q --force --detach "$1"; }
+
 # record TREE ID HEAD: the queue that the tree stands for, and the commit that is it
 record() {
 	printf '%s\n' "$2" "$3" >"$1/.git/xfrm-imported.new" &&
