@@ -37,8 +37,8 @@ lint: ## what netdev's CI says of each patch, new findings only (10 min, 20 the 
 	@scripts/lint $(T)
 lint-tests: ## faults planted in patches, each of which lint has to find (5 min)
 	@tests/lint/run
-configs: ## options off that the series has code for: no warnings, and boots (15 min)
-	@scripts/configs --boot
+configs: ## options off that the series has code for: no warnings, and boots (15 min); T=--each: each patch (30 min)
+	@scripts/configs $(or $(T),--boot)
 htmldocs: ## the series' documentation without new warnings, its C example in a guest (5 min)
 	@scripts/htmldocs && tests/docs/run --guest
 
