@@ -33,11 +33,11 @@ rebase: ## after base.mk names another base: bring the patches of revision OLD=r
 	@scripts/rebase
 
 ##: The patches as others will look at them
-lint: ## what netdev's CI says of each patch, new findings only (10 min, 20 the first time); T=numbers
+lint: ## what netdev's CI says of each patch, new findings only (1 h); T=numbers, T=series
 	@scripts/lint $(T)
 lint-tests: ## faults planted in patches, each of which lint has to find (5 min)
 	@tests/lint/run
-configs: ## options off that the series has code for: no warnings, and boots (15 min); T=--each: each patch (30 min)
+configs: ## options off that the series has code for: no warnings, and boots (15 min); T=--each: each patch (1 h)
 	@scripts/configs $(or $(T),--boot)
 htmldocs: ## the series' documentation without new warnings, its C example in a guest (5 min)
 	@scripts/htmldocs && tests/docs/run --guest
