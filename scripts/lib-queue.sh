@@ -226,6 +226,8 @@ walk_tree() {
 	g "$walk" update-ref refs/heads/series FETCH_HEAD
 }
 go() { g "$walk" checkout -q --force --detach "$1"; }
+# documents and selftests are no reason to ask make
+NO_KERNEL=(':!Documentation' ':!tools' ':!MAINTAINERS')
 
 # record TREE ID HEAD: the queue that the tree stands for, and the commit that is it
 record() {
