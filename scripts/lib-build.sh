@@ -74,3 +74,19 @@ compiler_errors() {
 
 # minutes SECONDS
 minutes() { if (($1 < 60)); then echo "${1} s"; else echo "$(($1 / 60)) min $(($1 % 60)) s"; fi; }
+
+# copy_of_series NAME: sets tree to another checkout of build/linux as it is committed, to
+# be broken as one likes
+copy_of_series() {
+	local head
+	tree=$(home_of linux)/$1-$CLONE_ID
+	head=$(git -C "$(tree_of linux)" rev-parse HEAD)
+	if [[ ! -e $tree/.git ]]; then
+		rm -rf "$tree.new"
+		git clone -q --shared --no-checkout "$(tree_of linux)" "$tree.new"
+		mv "$tree.new" "$tree"
+	fi
+	git -C "$tree" fetch -q "$(tree_of linux)" HEAD
+	git -C "$tree" checkout -q -f --detach "$head"
+	git -C "$tree" clean -q -fd
+}
