@@ -57,7 +57,7 @@ rootfs: ## build/initramfs.cpio, the guest without its kernel (1 min the first t
 ##: Running
 test: ## selftests in a guest: all that policy/tests lists, or T=name; BASE=1, DEBUG=1 as above
 	@scripts/test
-interop: ## strongSwan roams, on the base and on our kernel; T="scenario..." (interop/README.md; 30 min)
+interop: ## strongSwan roams, on the base and on our kernel; T="scenario..." (interop/README.md; 20 min)
 	@interop/run
 shell: ## a prompt in a guest
 	@scripts/shell
