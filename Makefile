@@ -77,6 +77,10 @@ fault: ## each allocation of a migration fails once, for each kind of SA; DEBUG=
 	@scripts/fault
 stress: ## SECS=n SAS=n: packets, migrations, deletes, dumps, 100,000 SAs, all at once; DEBUG=1 (8 min)
 	@scripts/stress
+coverage: ## SECS=n: which lines and branches of the series its tests reach, all the others by name (15 min)
+	@scripts/coverage
+kcsan: ## SECS=n: data races of the series, under load and chaos; a kernel of its own (20 min the first time)
+	@scripts/kcsan
 judge-tests: ## the golden cases of the judge that reads the guests' logs (seconds)
 	@tests/judge/run
 
@@ -85,5 +89,5 @@ clean: ## remove build/; trees with work in them, downloads and the compiler cac
 	@scripts/clean
 
 .PHONY: help demo check fetch import export roundtrip rangediff rebase kernel iproute2 \
-	iproute2-matrix selftests rootfs test bench mutants ip-mutants fuzz fault stress interop \
+	iproute2-matrix selftests rootfs test bench mutants ip-mutants fuzz fault stress coverage kcsan interop \
 	shell lint lint-tests configs htmldocs bisect sidebyside judge-tests clean

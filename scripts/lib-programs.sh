@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Sourced after lib.sh and lib-boot.sh by scripts/fuzz, fault and stress: builds the
-# programs in tests/ that run in the guest, and what a guest needs besides.
+# Sourced after lib.sh, lib-boot.sh and lib-tap.sh by scripts/fuzz, fault, stress, coverage
+# and kcsan: builds the programs in tests/ that run in the guest, and what a guest needs besides.
 
 # programs DIR NAME...: makes DIR with the static program of tests/NAME/NAME.c for each
 # NAME; 32-NAME is the same for 32 bit.
@@ -12,6 +12,7 @@ programs() {
 	headers=$(uapi_headers)
 	rm -rf "$dir"
 	mkdir -p "$dir"
+	cp "$TOP/guest/parts" "$dir/"
 	for name; do
 		bits=-m64
 		[[ $name != 32-* ]] || bits=-m32
@@ -21,10 +22,9 @@ programs() {
 }
 
 # in_guest LOG KERNEL SECONDS APPEND COMMAND...: runs it in a guest that has LOG/share;
-# prints its TAP with a line more, of what the kernel said, and the plan; ends the script
-# with an exit status
+# prints its TAP with a line more, of what the kernel said, and goes on counting there
 in_guest() {
-	local log=$1 kernel=$2 seconds=$3 append=$4 status=0 count name=${0##*/} verdict=passed
+	local log=$1 kernel=$2 seconds=$3 append=$4 status=0
 	shift 4
 	echo 'TAP version 13'
 	"$TOP/scripts/boot" --kernel "$kernel" --log "$log" --share "$log/share" --mem 4G \
@@ -32,14 +32,18 @@ in_guest() {
 		status=${PIPESTATUS[0]}
 	cat "$log/stderr" >&2
 	count=$(grep -cE '^(not )?ok' "$log/said" || true)
+	failed=$(grep -c '^not ok' "$log/said" || true)
 	# 1 is the program's own, told above
-	case $status in
-	0 | 1) echo "ok $((count + 1)) - the kernel reported nothing" ;;
-	*) echo "not ok $((count + 1)) - the guest: exit status $status" ;;
-	esac
-	echo "1..$((count + 1))"
-	((count)) || status=$((status ? status : 1))
-	((status == 0)) || verdict=FAILED
-	say "$name: $verdict, $(grep -c '^ok' "$log/said" || true) of $count parts; logs in ${log#"$TOP/"}"
-	exit "$status"
+	((count && (failed || status != 1))) || result 1 "the guest said how many parts there were and which failed"
+	((status != 1)) || status=0
+	result "$status" "the kernel reported nothing$( ((status == 0)) || echo ": the guest ended with $status")"
+}
+
+# verdict [WORDS]: ends the script with TAP's plan and what came of it
+verdict() {
+	local name=${0##*/} words=passed
+	((failed == 0)) || words=FAILED
+	echo "1..$count"
+	say "$name: $words, $((count - failed)) of $count parts${1:+; $1}; logs in ${log#"$TOP/"}"
+	exit $((failed > 0))
 }
