@@ -329,8 +329,17 @@ static bool new_marks(struct verdict *v, const struct rtattr **tb)
 /* Another SA in the new place? A larval one only keeps it for somebody. */
 static bool place_taken(struct verdict *v, const struct sad *sad)
 {
+	const struct sa *old = &sad->sa[v->index];
 	const struct sa *n = &v->sa, *y;
 	int i;
+
+	/* Where it stays it has been before. Not alone, if another one has a
+	 * mark with bits outside of its mask.
+	 */
+	if (n->info.family == old->info.family &&
+	    addr_eq(&n->info.id.daddr, &old->info.id.daddr, n->info.family) &&
+	    mark_eq(sa_mark(n), sa_mark(old)))
+		return false;
 
 	for (i = 0; i < sad->n; i++) {
 		y = &sad->sa[i];
