@@ -88,6 +88,18 @@ static void gen_mark(struct rng *r, struct xfrm_mark *m)
 	*m = marks[below(r, ARRAY_SIZE(marks))];
 }
 
+/* Of an SA to be made. Two SAs whose marks differ in bits outside of the mask
+ * alone would have one name.
+ */
+static void msg_new_mark(struct rng *r, struct msg *m)
+{
+	struct xfrm_mark mark;
+
+	gen_mark(r, &mark);
+	mark.v &= mark.m;
+	msg_attr(m, XFRMA_MARK, &mark, sizeof(mark));
+}
+
 static void gen_sel(struct rng *r, struct xfrm_selector *sel, int family)
 {
 	int max = family == AF_INET ? 32 : 128;
@@ -324,7 +336,6 @@ static void gen_migrate_state(struct rng *r, const struct sad *sad,
 static void gen_newsa(struct rng *r, struct msg *m, uint16_t type)
 {
 	struct xfrm_usersa_info info;
-	struct xfrm_mark mark;
 	struct xfrm_replay_state replay = {};
 	xfrm_address_t coaddr = { .a4 = 0x12345678 };
 	int kind = below(r, 14), dir = 0;
@@ -415,10 +426,8 @@ static void gen_newsa(struct rng *r, struct msg *m, uint16_t type)
 	} else if (iptfs) {
 		msg_u32(m, XFRMA_IPTFS_DROP_TIME, below(r, 5000));
 	}
-	if (one_in(r, 2)) {
-		gen_mark(r, &mark);
-		msg_attr(m, XFRMA_MARK, &mark, sizeof(mark));
-	}
+	if (one_in(r, 2))
+		msg_new_mark(r, m);
 	if (one_in(r, 4))
 		msg_u32(m, XFRMA_IF_ID, below(r, 3));
 	if (one_in(r, 6)) {
@@ -523,7 +532,6 @@ static void gen_newae(struct rng *r, const struct sad *sad, struct msg *m)
 static void gen_allocspi(struct rng *r, struct msg *m)
 {
 	struct xfrm_userspi_info spi;
-	struct xfrm_mark mark;
 
 	memset(&spi, 0, sizeof(spi));
 	spi.info.family = gen_family(r);
@@ -535,10 +543,8 @@ static void gen_allocspi(struct rng *r, struct msg *m)
 	/* an SPI that is taken leaves a larval SA without one */
 	spi.min = spi.max = ntohl(gen_spi(r));
 	msg_init(m, XFRM_MSG_ALLOCSPI, 0, &spi, sizeof(spi));
-	if (one_in(r, 2)) {
-		gen_mark(r, &mark);
-		msg_attr(m, XFRMA_MARK, &mark, sizeof(mark));
-	}
+	if (one_in(r, 2))
+		msg_new_mark(r, m);
 }
 
 static void gen_tmpl(struct rng *r, struct xfrm_user_tmpl *t, int family)
