@@ -61,7 +61,7 @@ interop: ## strongSwan roams, on the base and on our kernel; T="scenario..." (in
 	@interop/run
 shell: ## a prompt in a guest
 	@scripts/shell
-bench: ## what a migration costs and interrupts, ours and the base; QUICK=1: 3 min (bench/README.md; 25 min)
+bench: ## what a migration costs and interrupts, ours and the base; QUICK=1: 4 min (bench/README.md; 25 min)
 	@bench/run
 mutants: ## the series broken on purpose, one line at a time: which test notices (40 min)
 	@scripts/mutants
