@@ -543,6 +543,8 @@ static void gen_allocspi(struct rng *r, struct msg *m)
 	/* an SPI that is taken leaves a larval SA without one */
 	spi.min = spi.max = ntohl(gen_spi(r));
 	msg_init(m, XFRM_MSG_ALLOCSPI, 0, &spi, sizeof(spi));
+	if (one_in(r, 3))
+		msg_u8(m, XFRMA_SA_DIR, PICK(r, XFRM_SA_DIR_IN, XFRM_SA_DIR_OUT));
 	if (one_in(r, 2))
 		msg_new_mark(r, m);
 }

@@ -20,7 +20,6 @@ struct verdict {
 	const char *word;	/* must be in the extended ack, if not NULL */
 	int attr;		/* that it must point at; 0: none in particular */
 	bool handler;		/* it came to the handler: there must be a text */
-	bool leftover;		/* bytes behind the last attribute: netlink says so */
 	int index;		/* of the SA concerned; -1: none */
 	struct sa sa;		/* what it is after success */
 	int larval[2];		/* SAs that give way; -1: none */
@@ -326,7 +325,16 @@ static bool new_marks(struct verdict *v, const struct rtattr **tb)
 	return true;
 }
 
-/* Another SA in the new place? A larval one only keeps it for somebody. */
+static bool other_direction(const struct sa *a, const struct sa *b)
+{
+	const uint8_t *x = sa_get(a, XFRMA_SA_DIR), *y = sa_get(b, XFRMA_SA_DIR);
+
+	return x && y && *x != *y;
+}
+
+/* Another SA in the new place? A larval one only keeps it for somebody, but not for
+ * the other direction.
+ */
 static bool place_taken(struct verdict *v, const struct sad *sad)
 {
 	const struct sa *old = &sad->sa[v->index];
@@ -350,7 +358,7 @@ static bool place_taken(struct verdict *v, const struct sad *sad)
 			     n->info.family) ||
 		    !mark_eq(sa_mark(y), sa_mark(n)))
 			continue;
-		if (!sa_larval(y))
+		if (!sa_larval(y) || other_direction(y, n))
 			return true;
 		v->larval[0] = i;
 	}
@@ -402,7 +410,7 @@ static struct verdict *predict(const struct nlmsghdr *nlh, const struct sad *sad
 	v->err = 0;
 	v->word = NULL;
 	v->attr = 0;
-	v->handler = v->leftover = false;
+	v->handler = false;
 	v->index = v->larval[0] = v->larval[1] = -1;
 
 	if (!w->privileged)
@@ -418,12 +426,13 @@ static struct verdict *predict(const struct nlmsghdr *nlh, const struct sad *sad
 		if (NLA_TYPE(rta) && NLA_TYPE(rta) <= XFRMA_MAX)
 			tb[NLA_TYPE(rta)] = rta;
 	}
-	v->leftover = len > 0;
 	len = NLMSG_PAYLOAD(nlh, sizeof(*um));
 	for (rta = (void *)(um + 1); RTA_OK(rta, len);
 	     rta = RTA_NEXT(rta, len))
 		if (!supported(NLA_TYPE(rta)))
 			return refuse(v, EINVAL, "ttribute", 0);
+	if (len > 0)
+		return refuse(v, EINVAL, "alformed", 0);
 
 	v->handler = true;
 	if (!um->id.spi)
@@ -475,10 +484,11 @@ static struct verdict *predict(const struct nlmsghdr *nlh, const struct sad *sad
 		memcpy(&xuo, sa_get(old, XFRMA_OFFLOAD_DEV), sizeof(xuo));
 		i = 1;
 	}
-	if ((i && xuo.flags & XFRM_OFFLOAD_PACKET) ||
-	    (old->len[XFRMA_OFFLOAD_DEV] >= 0 &&
-	     ((struct xfrm_user_offload *)
-	      sa_get(old, XFRMA_OFFLOAD_DEV))->flags & XFRM_OFFLOAD_PACKET))
+	if (old->len[XFRMA_OFFLOAD_DEV] >= 0 &&
+	    ((struct xfrm_user_offload *)
+	     sa_get(old, XFRMA_OFFLOAD_DEV))->flags & XFRM_OFFLOAD_PACKET)
+		return refuse(v, EOPNOTSUPP, "acket offload", 0);
+	if (i && xuo.flags & XFRM_OFFLOAD_PACKET)
 		return refuse(v, EOPNOTSUPP, "acket offload", attr);
 
 	/* what modes and protocols cannot do */
