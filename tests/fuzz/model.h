@@ -20,6 +20,7 @@ struct verdict {
 	const char *word;	/* must be in the extended ack, if not NULL */
 	int attr;		/* that it must point at; 0: none in particular */
 	bool handler;		/* it came to the handler: there must be a text */
+	bool leftover;		/* zeroes behind the last attribute: there may be one */
 	int index;		/* of the SA concerned; -1: none */
 	struct sa sa;		/* what it is after success */
 	int larval[2];		/* SAs that give way; -1: none */
@@ -410,7 +411,7 @@ static struct verdict *predict(const struct nlmsghdr *nlh, const struct sad *sad
 	v->err = 0;
 	v->word = NULL;
 	v->attr = 0;
-	v->handler = false;
+	v->handler = v->leftover = false;
 	v->index = v->larval[0] = v->larval[1] = -1;
 
 	if (!w->privileged)
@@ -431,8 +432,11 @@ static struct verdict *predict(const struct nlmsghdr *nlh, const struct sad *sad
 	     rta = RTA_NEXT(rta, len))
 		if (!supported(NLA_TYPE(rta)))
 			return refuse(v, EINVAL, "ttribute", 0);
-	if (len > 0)
-		return refuse(v, EINVAL, "alformed", 0);
+	/* zeroes may be there; netlink says so */
+	v->leftover = len > 0;
+	for (i = 0; i < len; i++)
+		if (((char *)rta)[i])
+			return refuse(v, EINVAL, "alformed", 0);
 
 	v->handler = true;
 	if (!um->id.spi)
