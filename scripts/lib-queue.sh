@@ -27,23 +27,48 @@ as_lab() {
 		GIT_COMMITTER_NAME=lab GIT_COMMITTER_EMAIL=lab@localhost GIT_COMMITTER_DATE='@0 +0000' "$@"
 }
 
-# Where the fixes end and the feature begins is told by an empty commit: unlike a
-# tag it takes part in every kind of rebase, and is seen in `git rebase -i`.
-BOUNDARY='---- patches/linux-fixes ends, patches/linux begins ----'
+# dirs_of PROJECT: its directories below patches/, in the order they apply
+dirs_of() { case $1 in linux) echo linux-fixes linux linux-tests ;; *) echo "$1" ;; esac; }
 
-# boundary TREE: the commit of that name between base and HEAD
+# tag_of DIR: the tag that follows where the patches of DIR end, if others come after them
+tag_of() { case $1 in linux-fixes) echo fixes ;; linux) echo feature ;; *) echo "$1" ;; esac; }
+
+# An empty commit tells where one directory ends and the next begins: unlike a tag it
+# takes part in every kind of rebase, and is seen in `git rebase -i`.
+boundary_name() { echo "---- patches/$1 ends, patches/$2 begins ----"; }
+
+# begins SUBJECT: the directory that begins with the commit of that subject, if it is a
+# boundary
+begins() { sed -nE 's,^---- patches/[^ ]+ ends\, patches/([^ ]+) begins ----$,\1,p' <<<"$1"; }
+
+# boundary TREE DIR NEXT: the commit between base and HEAD that parts them
 boundary() {
-	local found
-	found=$(g "$1" log --format='%H %s' base..HEAD | awk -v s="$BOUNDARY" 'substr($0, index($0, " ") + 1) == s { print $1 }')
+	local found name
+	name=$(boundary_name "$2" "$3")
+	found=$(g "$1" log --format='%H %s' base..HEAD | awk -v s="$name" 'substr($0, index($0, " ") + 1) == s { print $1 }')
 	case $(wc -w <<<"$found") in
 	1) echo "$found" ;;
-	0) die "$verb: the commit '$BOUNDARY' is gone from $1; where it belongs, make it again: git commit --allow-empty -m '$BOUNDARY'" ;;
-	*) die "$verb: more than one commit '$BOUNDARY' in $1; drop all but one with git rebase -i base" ;;
+	0) die "$verb: the commit '$name' is gone from $1; where it belongs, make it again: git commit --allow-empty -m '$name'" ;;
+	*) die "$verb: more than one commit '$name' in $1; drop all but one with git rebase -i base" ;;
 	esac
 }
 
-# dirs_of PROJECT: its directories below patches/, in the order they apply
-dirs_of() { case $1 in linux) echo linux-fixes linux ;; *) echo "$1" ;; esac; }
+# parts PROJECT TREE: a line for each directory, in order: DIR RANGE [BOUNDARY], where its
+# patches are the commits in RANGE, and BOUNDARY is the commit behind them
+parts() {
+	local dir before='' from=base at
+	for dir in $(dirs_of "$1"); do
+		if [ -n "$before" ]; then
+			at=$(boundary "$2" "$before" "$dir") || return
+			g "$2" merge-base --is-ancestor "$from" "$at" ||
+				die "$verb: '$(boundary_name "$before" "$dir")' is in the wrong place in $2; put the boundaries in order with git rebase -i base"
+			echo "$before $from..$at^ $at"
+			from=$at
+		fi
+		before=$dir
+	done
+	echo "$before $from..HEAD"
+}
 
 # patches_in DIR: the patch files of one directory, in order
 patches_in() {
@@ -143,14 +168,15 @@ make_base() {
 
 # apply PROJECT REPO PATCHES [MARK]: the patches below PATCHES onto the branch of REPO.
 # No fuzz: a patch whose context differs is refused. The files of REPO need not be
-# checked out. With MARK the boundary is committed between fixes and feature.
+# checked out. With MARK a boundary is committed between two directories.
 apply() {
-	local project=$1 repo=$2 patches=$3 mark=${4-} dir file list words
+	local project=$1 repo=$2 patches=$3 mark=${4-} dir before='' file list words
 	for dir in $(dirs_of "$project"); do
-		if [ -n "$mark" ] && [ "$dir" = linux ]; then
-			words=$(as_lab g "$repo" commit -q --no-verify --allow-empty -m "$BOUNDARY" 2>&1) ||
+		if [ -n "$mark" ] && [ -n "$before" ]; then
+			words=$(as_lab g "$repo" commit -q --no-verify --allow-empty -m "$(boundary_name "$before" "$dir")" 2>&1) ||
 				failed "cannot commit" "$words"
 		fi
+		before=$dir
 		words=$(patches_in "$patches/$dir")
 		[ -n "$words" ] || continue
 		mapfile -t list <<<"$words"
@@ -169,13 +195,17 @@ apply() {
 	done
 }
 
-# write_patches REPO RANGE DIR: the commits of RANGE as patch files in DIR, the same
-# bytes whoever runs it. REPO has nothing but our own configuration (new_repo).
+# write_patches PROJECT REPO OUT: the commits of REPO as patch files in OUT/DIR, for each
+# directory, the same bytes whoever runs it. REPO has nothing but our own configuration
+# (new_repo).
 write_patches() {
-	local words
-	words=$(mkdir -p "$3" 2>&1) || failed "cannot write patches" "$words"
-	words=$(g "$1" format-patch -q --zero-commit --full-index --no-signature --no-numbered --no-base \
-		--diff-algorithm=histogram -o "$3" "$2" 2>&1) || failed "cannot write patches" "$words"
+	local words list dir range
+	list=$(parts "$1" "$2")
+	while read -r dir range _; do
+		words=$(mkdir -p "$3/$dir" 2>&1) || failed "cannot write patches" "$words"
+		words=$(g "$2" format-patch -q --zero-commit --full-index --no-signature --no-numbered --no-base \
+			--diff-algorithm=histogram -o "$3/$dir" "$range" 2>&1) || failed "cannot write patches" "$words"
+	done <<<"$list"
 }
 
 # scratch PROJECT NAME: makes the throw-away repository `$scratch` at the base. The
@@ -202,7 +232,7 @@ settings() {
 		value=$(git -C "$TOP" config "$key") || continue
 		g "$1" config "$key" "$value" || return
 	done
-	# (the other backend of rebase drops the boundary, an empty commit)
+	# (the other backend of rebase drops the boundaries, empty commits)
 	g "$1" config gc.auto 0 && g "$1" config maintenance.auto false &&
 		g "$1" config rebase.autoSquash true && g "$1" config rebase.backend merge &&
 		printf '%s\n' "$TOP" "$(uname -n)" >"$1/.git/xfrm-clone"
@@ -236,12 +266,13 @@ record() {
 		rm -f "$1/.git/xfrm-moving"
 }
 
-# tag_fixes PROJECT TREE: after each change of the branch the tag follows
-tag_fixes() {
-	local at
-	[ "$1" = linux ] || return 0
-	at=$(boundary "$2") || return
-	g "$2" tag -f fixes "$at" >/dev/null
+# tag_parts PROJECT TREE: after each change of the branch the tags follow
+tag_parts() {
+	local list dir at
+	list=$(parts "$1" "$2") || return
+	while read -r dir _ at; do
+		[ -z "$at" ] || g "$2" tag -f "$(tag_of "$dir")" "$at" >/dev/null || return
+	done <<<"$list"
 }
 
 # as_of REV: this repository's pins, patches and scripts as of REV, in $as_of

@@ -11,9 +11,9 @@
  * nothing to say.
  *
  * The failures are those of /proc/thread-self/fail-nth: the Nth time that this thread
- * asks for memory (slab, pages) or copies from or to user space it gets none. That is
- * how the selftest xfrm_migrate_state does it for upstream, without traffic for most
- * kinds and without a count; here is the place for all kinds.
+ * asks for memory (slab, pages) or copies from or to user space it gets none. The
+ * selftests migrate_state_keep, _traffic and _offload do the same for upstream, without
+ * traffic for most kinds and without a count; here is the place for all kinds.
  *
  *   fault [KIND...]		those whose name begins so; default: all
  * NO_KMEMLEAK in the environment: the kernel has none, and that is known.
