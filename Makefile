@@ -67,6 +67,8 @@ mutants: ## the series broken on purpose, one line at a time: which test notices
 	@scripts/mutants
 ip-mutants: ## the same for ip xfrm state migrate and its tests (20 min)
 	@tests/ip/mutants
+ip-kernels: ## one ip on our kernel, the base and Debian's: which of them it says cannot migrate (3 min)
+	@tests/ip/kernels
 bisect: ## each patch builds, boots and passes (1 h, what has passed is remembered); T=numbers
 	@scripts/bisect $(T)
 sidebyside: ## the kernel's own selftests of xfrm, base against patched, as a table (35 to 60 min); T=names
@@ -89,5 +91,5 @@ clean: ## remove build/; trees with work in them, downloads and the compiler cac
 	@scripts/clean
 
 .PHONY: help demo check fetch import export roundtrip rangediff rebase kernel iproute2 \
-	iproute2-matrix selftests rootfs test bench mutants ip-mutants fuzz fault stress coverage kcsan interop \
+	iproute2-matrix selftests rootfs test bench mutants ip-mutants ip-kernels fuzz fault stress coverage kcsan interop \
 	shell lint lint-tests configs htmldocs bisect sidebyside judge-tests clean
