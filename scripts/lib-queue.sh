@@ -28,10 +28,25 @@ as_lab() {
 }
 
 # dirs_of PROJECT: its directories below patches/, in the order they apply
-dirs_of() { case $1 in linux) echo linux-fixes linux-swap linux linux-tests ;; *) echo "$1" ;; esac; }
+dirs_of() {
+	case $1 in
+	linux)
+		echo linux-fixes linux-fixes-offload linux-fixes-compat linux-fixes-keepalive \
+			linux-fixes-iptfs linux-swap linux linux-tests
+		;;
+	*) echo "$1" ;;
+	esac
+}
 
 # tag_of DIR: the tag that follows where the patches of DIR end, if others come after them
-tag_of() { case $1 in linux-fixes) echo fixes ;; linux-swap) echo swap ;; linux) echo feature ;; *) echo "$1" ;; esac; }
+tag_of() {
+	case $1 in
+	linux-fixes-iptfs) echo fixes ;;
+	linux-swap) echo swap ;;
+	linux) echo feature ;;
+	*) echo "$1" ;;
+	esac
+}
 
 # An empty commit tells where one directory ends and the next begins: unlike a tag it
 # takes part in every kind of rebase, and is seen in `git rebase -i`.
