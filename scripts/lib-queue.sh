@@ -30,10 +30,7 @@ as_lab() {
 # dirs_of PROJECT: its directories below patches/, in the order they apply
 dirs_of() {
 	case $1 in
-	linux)
-		echo linux-fixes linux-fixes-offload linux-fixes-compat linux-fixes-keepalive \
-			linux-fixes-iptfs linux-swap linux linux-tests
-		;;
+	linux) cat "$TOP/patches/linux.series" 2>/dev/null || echo linux-fixes linux linux-tests ;;
 	*) echo "$1" ;;
 	esac
 }
@@ -41,9 +38,8 @@ dirs_of() {
 # tag_of DIR: the tag that follows where the patches of DIR end, if others come after them
 tag_of() {
 	case $1 in
-	linux-fixes-iptfs) echo fixes ;;
-	linux-swap) echo swap ;;
 	linux) echo feature ;;
+	linux-*) echo "${1#linux-}" ;;
 	*) echo "$1" ;;
 	esac
 }
