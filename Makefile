@@ -37,7 +37,7 @@ lint: ## what netdev's CI says of each patch, new findings only (1 h); T=numbers
 	@scripts/lint $(T)
 lint-tests: ## faults planted in patches, each of which lint has to find (5 min)
 	@tests/lint/run
-configs: ## options off that the series has code for: no warnings, and boots (15 min); T=--each: each patch (1 h)
+configs: ## options off that the series has code for, m68k, arm, s390x, ppc64: no warnings, and boots (20 min); T=--each: each patch (2 h)
 	@scripts/configs $(or $(T),--boot)
 htmldocs: ## the series' documentation without new warnings, its C example in a guest (5 min)
 	@scripts/htmldocs && tests/docs/run --guest
@@ -83,6 +83,8 @@ coverage: ## SECS=n: which lines and branches of the series its tests reach, all
 	@scripts/coverage
 kcsan: ## SECS=n: data races of the series, under load and chaos; a kernel of its own (20 min the first time)
 	@scripts/kcsan
+bigendian: ## the selftests of the message on an emulated s390x; T=names (10 min the first time, then 2)
+	@scripts/bigendian $(T)
 judge-tests: ## the golden cases of the judge that reads the guests' logs (seconds)
 	@tests/judge/run
 
@@ -91,5 +93,6 @@ clean: ## remove build/; trees with work in them, downloads and the compiler cac
 	@scripts/clean
 
 .PHONY: help demo check fetch import export roundtrip rangediff rebase kernel iproute2 \
-	iproute2-matrix selftests rootfs test bench mutants ip-mutants ip-kernels fuzz fault stress coverage kcsan interop \
+	iproute2-matrix selftests rootfs test bench mutants ip-mutants ip-kernels fuzz fault stress \
+	coverage kcsan bigendian interop \
 	shell lint lint-tests configs htmldocs bisect sidebyside judge-tests clean

@@ -45,6 +45,24 @@ tree_id() {
 # compiler_id: what the tools say of themselves
 compiler_id() { gcc --version | head -n 1; ld --version | head -n 1; }
 
+# arch_vars NAME: the makefiles' variables for configs/arch/NAME.config, one a line; it
+# names them in its first line
+arch_vars() {
+	local file=$TOP/configs/arch/$1.config line=''
+	[ "$1" = common ] || [ ! -r "$file" ] || read -r _ line <"$file"
+	[[ $line =~ ^ARCH=[a-z0-9]+\ CROSS_COMPILE=[a-z0-9-]+-$ ]] ||
+		die "there is no configs/arch/$1.config that begins with # ARCH=... CROSS_COMPILE=..."
+	tr ' ' '\n' <<<"$line"
+}
+
+# var_of VAR DEFAULT VAR=VALUE...: the last value of VAR among these
+var_of() {
+	local name=$1 value=$2 word
+	shift 2
+	for word; do [[ $word != "$name="* ]] || value=${word#*=}; done
+	printf '%s\n' "$value"
+}
+
 # current STAMP KEY FILE...: STAMP holds KEY, and each FILE is there
 current() {
 	local stamp=$1 key=$2 file
