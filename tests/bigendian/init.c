@@ -47,11 +47,21 @@ static void give_up(const char *what)
 static void __attribute__((format(printf, 2, 3))) tell(int fd, const char *format, ...)
 {
 	va_list args;
+	char *text;
+	int len, done, n;
 
+	/* not vdprintf(): it seeks, which /dev/kmsg rejects */
 	va_start(args, format);
-	if (vdprintf(fd, format, args) < 0)
-		give_up("a port of the host");
+	len = vasprintf(&text, format, args);
 	va_end(args);
+	for (done = 0; done < len; done += n) {
+		n = write(fd, text + done, len - done);
+		if (n <= 0)
+			break;
+	}
+	if (len < 0 || done < len)
+		give_up("cannot write");
+	free(text);
 }
 
 static void mount_on(const char *type, const char *dir)
