@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0
 /*
  * Offloaded SAs come, go and (where the kernel can) migrate, while their device goes down and up,
  * is deleted and created, and others read the SAs.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0
 /*
  * NAT keepalives: how often SAs send them, beside others that come and go, and when the
  * clock is set. Each SA has a destination of its own in 127.0.0.0/8, where they are counted.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0
 /*
  * A network namespace ends while the garbage collector is busy with SAs of another one, and an
  * IPComp SA in tunnel mode that was never in the SAD waits behind those. It holds the last
