@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0
 /*
  * PID 1 of the guest of scripts/bigendian, and its only program besides the tests: it
  * runs each test that /tests names (COLLECTION:NAME, one a line; the program is
