@@ -185,18 +185,6 @@ static bool removable(int id, int secs)
 	return false;
 }
 
-static int append_file(const char *name, const char *val)
-{
-	int fd = open(name, O_WRONLY | O_APPEND | O_CLOEXEC);
-	ssize_t len;
-
-	if (fd < 0)
-		return -1;
-	len = write(fd, val, strlen(val));
-	close(fd);
-	return len < 0 ? -1 : 0;
-}
-
 /* Make the collector and the flush of the device take longer where they look at one SA. */
 static void slow_down(void)
 {
@@ -207,7 +195,7 @@ static void slow_down(void)
 	mount("none", "/sys/kernel/tracing", "tracefs", 0, NULL);
 	for (i = 0; i < ARRAY_SIZE(fns); i++) {
 		snprintf(buf, sizeof(buf), "p:slow%u %s", i, fns[i]);
-		if (append_file("/sys/kernel/tracing/kprobe_events", buf))
+		if (write_file_flags("/sys/kernel/tracing/kprobe_events", buf, O_APPEND))
 			continue;
 		snprintf(buf, sizeof(buf), "/sys/kernel/tracing/events/kprobes/slow%u/trigger", i);
 		printf("# %s is slow: %s\n", fns[i], write_file(buf, "stacktrace") ? "no" : "yes");

@@ -50,9 +50,9 @@ UNUSED static void die(const char *fmt, ...)
 	_exit(2);
 }
 
-UNUSED static int write_file(const char *name, const char *val)
+UNUSED static int write_file_flags(const char *name, const char *val, int flags)
 {
-	int fd = open(name, O_WRONLY | O_CLOEXEC);
+	int fd = open(name, O_WRONLY | O_CLOEXEC | flags);
 	ssize_t len;
 
 	if (fd < 0)
@@ -60,6 +60,11 @@ UNUSED static int write_file(const char *name, const char *val)
 	len = write(fd, val, strlen(val));
 	close(fd);
 	return len < 0 ? -1 : 0;
+}
+
+UNUSED static int write_file(const char *name, const char *val)
+{
+	return write_file_flags(name, val, 0);
 }
 
 UNUSED static double now(void)
