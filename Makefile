@@ -27,6 +27,8 @@ export: ## write the commits of these trees back to patches/
 	@scripts/export
 roundtrip: ## import and export must give the same files, byte for byte
 	@scripts/roundtrip
+sizes: ## how large the patches and series of the kernel are; OLD=rev: those of that revision
+	@scripts/sizes $(OLD)
 rangediff: ## what changed in the series since revision OLD=rev of this repository
 	@scripts/rangediff
 rebase: ## after base.mk names another base: bring the patches of revision OLD=rev to it
@@ -92,7 +94,7 @@ judge-tests: ## the golden cases of the judge that reads the guests' logs (secon
 clean: ## remove build/; trees with work in them, downloads and the compiler cache stay
 	@scripts/clean
 
-.PHONY: help demo check fetch import export roundtrip rangediff rebase kernel iproute2 \
+.PHONY: help demo check fetch import export roundtrip sizes rangediff rebase kernel iproute2 \
 	iproute2-matrix selftests rootfs test bench mutants ip-mutants ip-kernels fuzz fault stress \
 	coverage kcsan bigendian interop \
 	shell lint lint-tests configs htmldocs bisect sidebyside judge-tests clean
