@@ -116,6 +116,12 @@ static bool mark_eq(struct xfrm_mark a, struct xfrm_mark b)
 	return a.m == b.m && (a.v & a.m) == (b.v & b.m);
 }
 
+/* Does an SA with mark @a receive all packets for one with mark @b? */
+static bool mark_covers(struct xfrm_mark a, struct xfrm_mark b)
+{
+	return (b.v & a.m) == (a.v & a.m);
+}
+
 /* An address and nothing behind it. */
 static xfrm_address_t addr(const xfrm_address_t *from, int family)
 {
@@ -333,8 +339,8 @@ static bool other_direction(const struct sa *a, const struct sa *b)
 	return x && y && *x != *y;
 }
 
-/* Another SA in the new place? A larval one only keeps it for somebody, but not for
- * the other direction.
+/* Another SA in the new place, or one whose mark covers the new one? A larval one with
+ * the same mark only keeps it for somebody, but not for the other direction.
  */
 static bool place_taken(struct verdict *v, const struct sad *sad)
 {
@@ -357,9 +363,10 @@ static bool place_taken(struct verdict *v, const struct sad *sad)
 		    y->info.family != n->info.family ||
 		    !addr_eq(&y->info.id.daddr, &n->info.id.daddr,
 			     n->info.family) ||
-		    !mark_eq(sa_mark(y), sa_mark(n)))
+		    !mark_covers(sa_mark(y), sa_mark(n)))
 			continue;
-		if (!sa_larval(y) || other_direction(y, n))
+		if (!mark_eq(sa_mark(y), sa_mark(n)) || !sa_larval(y) ||
+		    other_direction(y, n))
 			return true;
 		v->larval[0] = i;
 	}
@@ -388,7 +395,7 @@ static void resolve_acquire(struct verdict *v, const struct sad *sad,
 		    y->info.mode == n->info.mode &&
 		    y->info.family == n->info.family &&
 		    y->info.id.proto == n->info.id.proto &&
-		    (sa_mark(n).v & sa_mark(y).m) == sa_mark(y).v &&
+		    mark_covers(sa_mark(y), sa_mark(n)) &&
 		    !!sa_get(y, XFRMA_SA_PCPU) == !!sa_get(n, XFRMA_SA_PCPU) &&
 		    sa_u32(y, XFRMA_SA_PCPU) == sa_u32(n, XFRMA_SA_PCPU) &&
 		    addr_eq(&y->info.id.daddr, &n->info.id.daddr,
