@@ -31,6 +31,8 @@ sizes: ## how large the patches and series of the kernel are; OLD=rev: those of 
 	@scripts/sizes $(OLD)
 rangediff: ## what changed in the series since revision OLD=rev of this repository
 	@scripts/rangediff
+send: ## SERIES=linux-fixes: a dry run of sending a series; checks author, sign-off, numbers, recipients
+	@scripts/send $(SERIES)
 rebase: ## after base.mk names another base: bring the patches of revision OLD=rev to it
 	@scripts/rebase
 
@@ -41,6 +43,8 @@ lint-tests: ## faults planted in patches, each of which lint has to find (5 min)
 	@tests/lint/run
 configs: ## options off that the series has code for, m68k, arm, s390x, ppc64: no warnings, and boots (20 min); T=--each: each patch (2 h)
 	@scripts/configs $(or $(T),--boot)
+docs: ## what users read: build/docs has the API page as HTML and ip-xfrm(8) as text (seconds)
+	@scripts/docs
 htmldocs: ## the series' documentation without new warnings, its C example in a guest (5 min)
 	@scripts/htmldocs && tests/docs/run --guest
 
@@ -94,7 +98,7 @@ judge-tests: ## the golden cases of the judge that reads the guests' logs (secon
 clean: ## remove build/; trees with work in them, downloads and the compiler cache stay
 	@scripts/clean
 
-.PHONY: help demo check fetch import export roundtrip sizes rangediff rebase kernel iproute2 \
+.PHONY: docs send help demo check fetch import export roundtrip sizes rangediff rebase kernel iproute2 \
 	iproute2-matrix selftests rootfs test bench mutants ip-mutants ip-kernels fuzz fault stress \
 	coverage kcsan bigendian interop \
 	shell lint lint-tests configs htmldocs bisect sidebyside judge-tests clean

@@ -1,4 +1,9 @@
-# The pins. Read by make and by the shell: NAME=value, no spaces.
+# Read by make and by the shell: NAME=value, no spaces.
+
+# The version of our series (CHANGELOG.md)
+VERSION=2
+
+# The pins
 LINUX_VERSION=7.1.13
 LINUX_DEBVERSION=7.1.13-1~bpo13+1
 LINUX_SUITE=trixie-backports
