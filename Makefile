@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 # The front door. `make` lists what there is; each recipe calls one script, which
 # can as well be run alone and says what it does.
 #

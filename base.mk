@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 # Read by make and by the shell: NAME=value, no spaces.
 
 # The version of our series (CHANGELOG.md)

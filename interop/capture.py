@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 """What replay and report read of a tcpdump capture (Ethernet)."""
 import collections
 import socket

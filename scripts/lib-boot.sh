@@ -1,4 +1,5 @@
 # shellcheck shell=bash disable=SC2034 # what is set here is used by the scripts
+# SPDX-License-Identifier: GPL-2.0
 # Sourced after lib.sh by the scripts that boot: which kernel, where the logs go.
 
 # kernel_of BASE DEBUG: build/ directory of the kernel that these variables ask for

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
 # Sourced after lib.sh by the scripts that build: when is a product current,
 # which compiler cache, how a failure is told.
 

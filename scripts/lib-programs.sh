@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
 # Sourced after lib.sh, lib-boot.sh and lib-tap.sh by scripts/fuzz, fault, stress, coverage
 # and kcsan: builds the programs in tests/ that run in the guest, and what a guest needs besides.
 

@@ -1,4 +1,5 @@
 # shellcheck shell=bash disable=SC2034 # what is set here is used by the scripts
+# SPDX-License-Identifier: GPL-2.0
 # Sourced after lib.sh by the scripts of the patch queue: the base as a git tree,
 # patches into git and out of it, the same for everybody.
 

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
 # Sourced by scripts and tests that print TAP; needs nothing else.
 
 count=0 failed=0

@@ -1,4 +1,5 @@
 # shellcheck shell=bash disable=SC2034 # what is set here is used by the scripts
+# SPDX-License-Identifier: GPL-2.0
 # Sourced first by every script: where things are, the pins, how we talk.
 
 say() { printf '== %s\n' "$*" >&2; }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0
 /*
  * Lets one allocation after the other fail inside XFRM_MSG_MIGRATE_STATE, until there
  * is none left, for each kind of SA, on the side that sends and on the one that

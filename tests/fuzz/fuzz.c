@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0
 /*
  * Fuzzes XFRM_MSG_MIGRATE_STATE among everything else that changes the SAD.
  *

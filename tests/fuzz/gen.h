@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Makes requests: valid, almost valid, garbage. What it makes depends only on
  * the random numbers and the SAD it is shown.

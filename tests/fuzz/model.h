@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What XFRM_MSG_MIGRATE_STATE has to do, written from the specification and not
  * from the kernel: given the SAD and a request it says whether that succeeds, or

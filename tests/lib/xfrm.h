@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the programs in tests/fuzz, tests/fault and tests/stress have in common:
  * raw netlink, a dump of the SAD, messages, and a few kinds of SA.

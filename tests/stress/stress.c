@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0
 /*
  * Everything at once: packets on all CPUs, SAs that migrate, are deleted, dumped and
  * rekeyed, a SAD that grows to many SAs, lifetimes that end. Each SA has an owner who

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 # Found by chaos, SEED=1: a packet for an SA in BEET mode whose selector has no family
 # ended in WARN_ON_ONCE() of xfrm_inner_mode_encap_remove().
 set -e

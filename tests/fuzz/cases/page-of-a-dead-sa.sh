@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 # The page that an SA takes its trailers from, up to 32 kB, once stayed with the dead SA
 # that lends its transform: memory of a gateway, gone for as long as the SAs live. Packets
 # in pages (sendfile), for the others have room for a trailer.
