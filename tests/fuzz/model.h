@@ -273,6 +273,14 @@ static bool new_encap(struct verdict *v, const struct rtattr **tb)
 			return refuse(v, EINVAL, "encapsulation",
 				      XFRMA_ENCAP), false;
 		}
+		if (e.encap_type && v->sa.info.id.proto != IPPROTO_ESP)
+			return refuse(v, EINVAL, "ncapsulation",
+				      XFRMA_ENCAP), false;
+		if (e.encap_type && e.encap_type != UDP_ENCAP_ESPINUDP &&
+		    !tb[XFRMA_NAT_KEEPALIVE_INTERVAL] &&
+		    sa_u32(&v->sa, XFRMA_NAT_KEEPALIVE_INTERVAL))
+			return refuse(v, EINVAL, "keepalive",
+				      XFRMA_ENCAP), false;
 	}
 	type = v->sa.len[XFRMA_ENCAP] < 0 ? 0 :
 	       ((struct xfrm_encap_tmpl *)sa_get(&v->sa, XFRMA_ENCAP))->encap_type;
@@ -412,7 +420,6 @@ static struct verdict *predict(const struct nlmsghdr *nlh, const struct sad *sad
 	const struct rtattr *tb[XFRMA_MAX + 1] = {}, *rta;
 	const struct xfrm_user_migrate_state *um = NLMSG_DATA(nlh);
 	struct xfrm_user_offload xuo = {};
-	const struct xfrm_encap_tmpl *e;
 	const struct sa *old;
 	int len, i, attr;
 
@@ -507,12 +514,6 @@ static struct verdict *predict(const struct nlmsghdr *nlh, const struct sad *sad
 	if (v->sa.info.mode == XFRM_MODE_TRANSPORT && v->sa.info.sel.family &&
 	    v->sa.info.sel.family != v->sa.info.family)
 		return refuse(v, EPROTONOSUPPORT, "family", 0);
-	e = sa_get(&v->sa, XFRMA_ENCAP);
-	if (e && v->sa.info.id.proto != IPPROTO_ESP)
-		return refuse(v, EINVAL, "encapsulation", XFRMA_ENCAP);
-	if (sa_u32(&v->sa, XFRMA_NAT_KEEPALIVE_INTERVAL) &&
-	    e && e->encap_type != UDP_ENCAP_ESPINUDP)
-		return refuse(v, EINVAL, "keepalive", XFRMA_ENCAP);
 	v->sa.len[XFRMA_OFFLOAD_DEV] = -1;
 	if (i && !offload(v, w, &xuo, attr))
 		return v;
