@@ -16,7 +16,7 @@ help: ## this list
 ##: The two that matter; on a fresh Debian or Ubuntu machine, as root, they install what they need
 demo: ## move live SAs while packets flow, in a guest, and prove it (20 min the first time, then 2)
 	@demo/run
-check: ## everything that must hold before a commit (35 min the first time, then 14)
+check: ## everything that must hold before a commit (35 min the first time, then 15)
 	@scripts/check
 
 ##: The patch queue (docs/workflow.md)
