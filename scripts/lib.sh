@@ -36,6 +36,13 @@ unset name
 # need TOOL...: installs what is missing, or names it and stops
 need() { "$TOP/scripts/need" "$@" || exit 1; }
 
+# every SECONDS COMMAND...: COMMAND again and again, until it is killed or the script
+# ends. For the background. A process that waits in a builtin leaves no sleep behind
+# that holds our output.
+every() {
+	while ! read -rt "$1" && kill -0 $$; do "${@:2}"; done <> <(:)
+}
+
 # home_of linux|iproute2|strongswan: the directory with all trees of this base
 home_of() {
 	local version=${1^^}_VERSION sha=${1^^}_SHA256
