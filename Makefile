@@ -50,7 +50,7 @@ htmldocs: ## the series' documentation without new warnings, its C example in a 
 	@scripts/htmldocs && tests/docs/run --guest
 
 ##: Building
-kernel: ## build/kernel/bzImage; BASE=1 unpatched, DEBUG=1 with all checks on (15 min the first time)
+kernel: ## build/kernel/bzImage; BASE=1 unpatched, DEBUG=1 with all checks on, UM=1 as a program (15 min the first time)
 	@scripts/kernel
 iproute2: ## build/ip, static (1 min)
 	@scripts/iproute2
@@ -62,7 +62,7 @@ rootfs: ## build/initramfs.cpio, the guest without its kernel (1 min the first t
 	@scripts/rootfs
 
 ##: Running
-test: ## selftests in a guest: all that policy/tests lists, or T=name; BASE=1, DEBUG=1 as above
+test: ## selftests in a guest: all that policy/tests lists, or T=name; BASE=1, DEBUG=1, UM=1 as above
 	@scripts/test
 interop: ## strongSwan roams, on the base and on our kernel; T="scenario..." (interop/README.md; 20 min)
 	@interop/run
@@ -76,7 +76,7 @@ ip-mutants: ## the same for ip xfrm state migrate and its tests (20 min)
 	@tests/ip/mutants
 ip-kernels: ## one ip on our kernel, the base and Debian's: which of them it says cannot migrate (3 min)
 	@tests/ip/kernels
-bisect: ## each patch builds, boots and passes (1 h, what has passed is remembered); T=numbers
+bisect: ## each patch builds, boots and passes (2 h, what has passed is in results/bisect); T=numbers
 	@scripts/bisect $(T)
 sidebyside: ## the kernel's own selftests of xfrm, base against patched, as a table (35 to 60 min); T=names
 	@scripts/sidebyside $(T)

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # Sourced after lib.sh by the scripts that boot: which kernel, where the logs go.
 
-# kernel_of BASE DEBUG: build/ directory of the kernel that these variables ask for
+# kernel_of BASE DEBUG UM: the kernel that these variables ask for, in build/
 kernel_of() {
-	local base=${1#0} debug=${2#0}
-	printf '%s\n' "$BUILD/kernel${base:+-base}${debug:+-debug}"
+	local base=${1#0} debug=${2#0} um=${3#0} image=bzImage
+	[[ ! $um ]] || image=linux
+	printf '%s\n' "$BUILD/kernel${base:+-base}${debug:+-debug}${um:+-um}/$image"
 }
 
 # log_dir NAME: makes build/logs/NAME-TIME-PID and prints it; of those with the same
