@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-# The front door. `make` lists what there is; each recipe calls one script, which
-# can as well be run alone and says what it does.
+# The front door. `make` lists what most people need, `make help-all` the rest. Each
+# recipe calls one script, which can as well be run alone and says what it does.
 #
 # Variables, as in `make kernel DEBUG=1`, reach the script as environment.
 
@@ -11,95 +11,92 @@ MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 
 help: ## this list
-	@scripts/help Makefile
+	@lab/help Makefile
+help-all: ## all commands
+	@lab/help --all Makefile
 
-##: The two that matter; on a fresh Debian or Ubuntu machine, as root, they install what they need
-demo: ## move live SAs while packets flow, in a guest, and prove it (20 min the first time, then 2)
-	@demo/run
-check: ## everything that must hold before a commit (35 min the first time, then 15)
-	@scripts/check
+##! On a fresh Debian or Ubuntu machine, as root, they install what they need
+demo: ##! move live SAs while packets flow, in a guest, and prove it (20 min the first time, then 2)
+	@checks/demo/run
+check: ##! everything that must hold before a commit (35 min the first time, then 15)
+	@checks/run
+shell: ##! a prompt in a guest
+	@lab/shell
+import: ##! make git trees build/linux and build/iproute2 from patches/ (1 min the first time)
+	@queue/import
+export: ##! write the commits of these trees back to patches/
+	@queue/export
+kernel: ##! build/kernel/bzImage; BASE=1: unpatched, DEBUG=1: all checks, UM=1: as a program (15 min)
+	@lab/kernel
+test: ##! selftests in a guest: those of lab/expect/tests, or T=name; BASE, DEBUG, UM as above (8 min)
+	@checks/selftests/run
+docs: ##! build/docs has the API page as HTML and ip-xfrm(8) as text (seconds)
+	@checks/docs/render
 
 ##: The patch queue (docs/workflow.md)
 fetch: ## download the pinned sources; MIRROR=url LINUX_TARBALL=file IPROUTE2_TARBALL=file (1 min)
-	@scripts/fetch
-import: ## make git trees build/linux and build/iproute2 from patches/ (1 min the first time)
-	@scripts/import
-export: ## write the commits of these trees back to patches/
-	@scripts/export
+	@queue/fetch
 roundtrip: ## import and export must give the same files, byte for byte
-	@scripts/roundtrip
+	@queue/roundtrip
 sizes: ## how large the patches and series of the kernel are; OLD=rev: those of that revision
-	@scripts/sizes $(OLD)
+	@queue/sizes $(OLD)
 rangediff: ## what changed in the series since revision OLD=rev of this repository
-	@scripts/rangediff
+	@queue/rangediff
 send: ## SERIES=linux-fixes: a dry run of sending a series; checks author, sign-off, numbers, recipients
-	@scripts/send $(SERIES)
+	@queue/send $(SERIES)
 rebase: ## after base.mk names another base: bring the patches of revision OLD=rev to it
-	@scripts/rebase
-
-##: The patches as others will look at them
+	@queue/rebase
+bisect: ## each patch builds, boots and passes (2 h, what has passed is in results/bisect); T=numbers
+	@queue/bisect $(T)
 lint: ## what netdev's CI says of each patch, new findings only (1 h); T=numbers, T=series
-	@scripts/lint $(T)
-lint-tests: ## faults planted in patches, each of which lint has to find (5 min)
-	@tests/lint/run
-configs: ## options off that the series has code for, m68k, arm, s390x, ppc64: no warnings, and boots (20 min); T=--each: each patch (2 h)
-	@scripts/configs $(or $(T),--boot)
-docs: ## what users read: build/docs has the API page as HTML and ip-xfrm(8) as text (seconds)
-	@scripts/docs
-htmldocs: ## the series' documentation without new warnings, its C example in a guest (5 min)
-	@scripts/htmldocs && tests/docs/run --guest
+	@queue/lint $(T)
 
 ##: Building
-kernel: ## build/kernel/bzImage; BASE=1 unpatched, DEBUG=1 with all checks on, UM=1 as a program (15 min the first time)
-	@scripts/kernel
 iproute2: ## build/ip, static (1 min)
-	@scripts/iproute2
+	@lab/iproute2
 iproute2-matrix: ## gcc and clang, with and without libmnl, foreign kernel headers; no warnings (5 min)
-	@scripts/iproute2 --matrix
+	@lab/iproute2 --matrix
 selftests: ## build/selftests, kselftest's runner and tests for the guest (1 min)
-	@scripts/selftests
+	@lab/selftests
 rootfs: ## build/initramfs.cpio, the guest without its kernel (1 min the first time)
-	@scripts/rootfs
+	@lab/rootfs
+htmldocs: ## the series' documentation without new warnings, its C example in a guest (5 min)
+	@checks/docs/htmldocs && checks/docs/run --guest
+configs: ## options off that the series has code for, m68k, arm, s390x, ppc64: no warnings, and boots (20 min); T=--each: each patch (2 h)
+	@checks/configs/run $(or $(T),--boot)
 
-##: Running
-test: ## selftests in a guest: all that policy/tests lists, or T=name; BASE=1, DEBUG=1, UM=1 as above
-	@scripts/test
-interop: ## strongSwan roams, on the base and on our kernel; T="scenario..." (interop/README.md; 20 min)
-	@interop/run
-shell: ## a prompt in a guest
-	@scripts/shell
-bench: ## what a migration costs and interrupts, ours and the base; QUICK=1: 4 min (bench/README.md; 25 min)
-	@bench/run
-mutants: ## the series broken on purpose, one line at a time: which test notices (40 min)
-	@scripts/mutants
+##: Proving
+interop: ## strongSwan roams, on the base and on our kernel; T="scenario..." (checks/interop/README.md; 20 min)
+	@checks/interop/run
+bench: ## what a migration costs and interrupts, ours and the base; QUICK=1: 4 min (checks/bench/README.md; 25 min)
+	@checks/bench/run
+mutants: ## the series broken on purpose, one line at a time: which test notices (30 min)
+	@checks/mutants/run
 ip-mutants: ## the same for ip xfrm state migrate and its tests (20 min)
-	@tests/ip/mutants
+	@checks/ip/mutants
 ip-kernels: ## one ip on our kernel, the base and Debian's: which of them it says cannot migrate (3 min)
-	@tests/ip/kernels
-bisect: ## each patch builds, boots and passes (2 h, what has passed is in results/bisect); T=numbers
-	@scripts/bisect $(T)
-sidebyside: ## the kernel's own selftests of xfrm, base against patched, as a table (35 to 60 min); T=names
-	@scripts/sidebyside $(T)
+	@checks/ip/kernels
+compare-base: ## the kernel's own selftests of xfrm, base against patched, as a table (35 to 60 min); T=names
+	@checks/compare-base/run $(T)
 fuzz: ## SECS=n [SEED=n]: the message among all others against a model, then chaos, DEBUG=1 kernel (6 min)
-	@scripts/fuzz
+	@checks/fuzz/run
 fault: ## each allocation of a migration fails once, for each kind of SA; DEBUG=1 kernel (10 min)
-	@scripts/fault
+	@checks/fault/run
 stress: ## SECS=n SAS=n: packets, migrations, deletes, dumps, 100,000 SAs, all at once; DEBUG=1 (8 min)
-	@scripts/stress
+	@checks/stress/run
 coverage: ## SECS=n: which lines and branches of the series its tests reach, all the others by name (15 min)
-	@scripts/coverage
+	@checks/coverage/run
 kcsan: ## SECS=n: data races of the series, under load and chaos; a kernel of its own (20 min the first time)
-	@scripts/kcsan
+	@checks/kcsan/run
 bigendian: ## the selftests of the message on an emulated s390x; T=names (10 min the first time, then 2)
-	@scripts/bigendian $(T)
+	@checks/bigendian/run $(T)
+
+##: The lab's own tests, and housekeeping
 judge-tests: ## the golden cases of the judge that reads the guests' logs (seconds)
 	@tests/judge/run
-
-##: Housekeeping
+lint-tests: ## faults planted in patches, each of which lint has to find (5 min)
+	@tests/lint/run
 clean: ## remove build/; trees with work in them, downloads and the compiler cache stay
-	@scripts/clean
+	@lab/clean
 
-.PHONY: docs send help demo check fetch import export roundtrip sizes rangediff rebase kernel iproute2 \
-	iproute2-matrix selftests rootfs test bench mutants ip-mutants ip-kernels fuzz fault stress \
-	coverage kcsan bigendian interop \
-	shell lint lint-tests configs htmldocs bisect sidebyside judge-tests clean
+.PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*/\1/p' Makefile)

@@ -25,7 +25,7 @@ STRONGSWAN_SUITE=forky
 STRONGSWAN_FILE=strongswan_6.1.0.orig.tar.bz2
 STRONGSWAN_SHA256=fe6c97481298767213cfc2e9a1da29fdd8018d481ff4cb9cf0283099654f20d4
 
-# measured beside ours (bench/), never looked into
+# measured beside ours (checks/bench/), never looked into
 DEBIAN_KERNEL_VERSION=7.2.12-1
 DEBIAN_KERNEL_BINARY_FILE=linux-binary-unsigned-7.2.12+deb14-cloud-amd64_7.2.12-1_amd64.deb
 DEBIAN_KERNEL_BINARY_SHA256=1df8c9e5cb7b2bf3588028d85cd9bb41115dbcdce66d56cfbc1b28f4d31e788d

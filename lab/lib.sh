@@ -1,0 +1,132 @@
+# shellcheck shell=bash disable=SC2034 # what is set here is used by the scripts
+# SPDX-License-Identifier: GPL-2.0
+# Sourced first by every script: where things are, the pins, how we talk.
+
+say() { printf '== %s\n' "$*" >&2; }
+die() { printf '%s\n' "$*" >&2; exit 1; }
+
+# A git hook or a developer's shell must not steer git into another repository or
+# change what it writes. What says where git's configuration is may stay.
+for name in "${!GIT_@}"; do
+	case $name in
+	GIT_CONFIG_GLOBAL | GIT_CONFIG_SYSTEM | GIT_CONFIG_NOSYSTEM | GIT_TRACE*) ;;
+	*) unset "$name" ;;
+	esac
+done
+unset name CDPATH
+export LC_ALL=C
+
+TOP=$(cd -P -- "${BASH_SOURCE[0]%/*}/.." && pwd)
+BUILD=$TOP/build
+# base directory specification: a relative path is to be ignored
+case ${XDG_CACHE_HOME-} in
+/*) CACHE=$XDG_CACHE_HOME/xfrm-migrate-state ;;
+*) CACHE=${HOME:?"set HOME or XDG_CACHE_HOME: the cache has to live somewhere"}/.cache/xfrm-migrate-state ;;
+esac
+# names this clone's trees in the cache; kbuild wants neither spaces nor colons
+CLONE_ID=$(printf %s "$TOP" | sha256sum)
+CLONE_ID=${CLONE_ID:0:8}
+name=${TOP##*/}
+CLONE_ID=${name//[!A-Za-z0-9._]/_}-$CLONE_ID
+unset name
+
+# shellcheck source=base.mk
+. "$TOP/base.mk"
+
+# need TOOL...: installs what is missing, or names it and stops
+need() { "$TOP/lab/need" "$@" || exit 1; }
+
+# every SECONDS COMMAND...: COMMAND again and again, until it is killed or the script
+# ends. For the background. A process that waits in a builtin leaves no sleep behind
+# that holds our output.
+every() {
+	while ! read -rt "$1" && kill -0 $$; do "${@:2}"; done <> <(:)
+}
+
+# home_of linux|iproute2|strongswan: the directory with all trees of this base
+home_of() {
+	local version=${1^^}_VERSION sha=${1^^}_SHA256
+	case $1 in
+	linux | iproute2 | strongswan) echo "$CACHE/$1-${!version}-${!sha:0:8}" ;;
+	*) die "home_of: no project '$1'" ;;
+	esac
+}
+
+# tree_of linux|iproute2|strongswan: this clone's tree
+# tree_of base: the unpatched Linux tree, shared by all clones (built in, never changed)
+tree_of() {
+	case $1 in
+	base) echo "$(home_of linux)/base" ;;
+	*) echo "$(home_of "$1")/$CLONE_ID" ;;
+	esac
+}
+
+# uapi_headers: the directory of the patched tree's UAPI headers, which lab/selftests
+# installs; the host's know nothing of a new message. Call it as `dir=$(uapi_headers)`.
+uapi_headers() {
+	"$TOP/lab/selftests" >&2 && echo "$(tree_of linux)/out-selftests/usr/include"
+}
+
+# debian_mirror [LISTS]: the URI of Debian's main archive among the host's apt
+# sources, by what the archive's Release file in apt's (or our) lists says of itself
+debian_mirror() {
+	local option=() index uri found=''
+	[ $# -eq 0 ] || option=(-o "Dir::State::lists=$1")
+	# shellcheck disable=SC2016 # the variables are apt's
+	apt-get "${option[@]}" indextargets --no-release-info \
+		--format '$(FILENAME) $(REPO_URI)' 'Created-By: Packages' 'Component: main' 2>/dev/null |
+		while read -r index uri; do
+			if [ -z "$found" ] && grep -qsx 'Label: Debian' "${index%_main_*}"_{InRelease,Release}; then
+				found=$uri
+				echo "$uri"
+			fi
+		done
+}
+
+# mirror: the Debian mirror to use: $MIRROR, or the one this machine's apt uses.
+# Call it as `uri=$(mirror)`, on a line of its own, so that its failure counts.
+mirror() {
+	local uri=${MIRROR-} lists=$CACHE/apt/host-lists
+	if [ -z "$uri" ]; then
+		need apt-get
+		uri=$(debian_mirror)
+		if [ -z "$uri" ]; then
+			# Containers come without lists: ask for the Release files alone, and
+			# keep them apart from the host's.
+			mkdir -p "$lists/partial"
+			apt_config "$CACHE/apt/host.conf"
+			APT_CONFIG=$CACHE/apt/host.conf apt-get -o "Dir::State::lists=$lists" \
+				-o Acquire::IndexTargets::deb::Packages::DefaultEnabled=no \
+				-o Acquire::IndexTargets::deb-src::Sources::DefaultEnabled=no \
+				update >/dev/null 2>&1 || true
+			uri=$(debian_mirror "$lists")
+		fi
+	fi
+	# Debian's cloud images name a file with a list of mirrors
+	case $uri in
+	mirror+file:*) uri=$(awk '/^[^#]/ { print $1; exit }' "${uri#mirror+file:}" 2>/dev/null || true) ;;
+	esac
+	[ -n "$uri" ] || die "mirror: apt on this machine names no mirror of Debian; set MIRROR= to the URI of one"
+	echo "${uri%/}"
+}
+
+# apt_config FILE: makes FILE the configuration of a private apt (APT_CONFIG=FILE).
+# How to reach a mirror (proxies and so on) is the host's; its hooks are not run,
+# its directories not written to.
+apt_config() {
+	mkdir -p "$CACHE/apt/lists/partial" "$CACHE/apt/cache/archives/partial"
+	: >>"$CACHE/apt/status"
+	{
+		apt-config dump | grep '^Acquire::' | grep -v '^Acquire::IndexTargets' || true
+		cat <<-END
+			Dir::Etc::parts "/dev/null";
+			Dir::Etc::main "/dev/null";
+			Dir::State "$CACHE/apt";
+			Dir::State::lists "$CACHE/apt/lists";
+			Dir::State::status "$CACHE/apt/status";
+			Dir::Cache "$CACHE/apt/cache";
+			APT::Sandbox::User "root";
+			Acquire::Languages "none";
+		END
+	} >"$1"
+}
