@@ -406,7 +406,10 @@ static int fail_each(const struct kind *k, int side, int nsim, int nsim_id)
 				return failed("failure %d: there and back the SA differs in %s",
 					      n, what), n;
 		}
-		if (nsim && nsim_count(nsim_id) != entries)
+		/* the route of the socket lets the dead SA go */
+		if (nsim && !packet_arrives())
+			return n;
+		if (nsim && nsim_settled(nsim_id, entries) != entries)
 			return failed("failure %d (%s): %d entries in the device, not %d",
 				      n, strerror(err), nsim_count(nsim_id),
 				      entries), n;

@@ -262,7 +262,7 @@ static void check_event(struct ctx *c, const struct msg *req,
  */
 static void check_device(struct ctx *c)
 {
-	int i, want = 0, count, tries;
+	int i, want = 0, count;
 
 	for (i = 0; i < c->after.n; i++) {
 		const struct xfrm_user_offload *xuo =
@@ -270,11 +270,7 @@ static void check_device(struct ctx *c)
 
 		want += xuo && xuo->ifindex == c->nsim;
 	}
-	count = nsim_count(c->nsim_id);
-	for (tries = 0; count > want && tries < 10000; tries++) {
-		usleep(1000);
-		count = nsim_count(c->nsim_id);
-	}
+	count = nsim_settled(c->nsim_id, want);
 	if (count >= 0 && count != want)
 		FAIL(c, "device", "%d entries in the device for %d SAs", count,
 		     want);

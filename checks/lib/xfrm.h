@@ -603,6 +603,18 @@ UNUSED static int nsim_count(int id)
 	return count;
 }
 
+/* The same, once no more than these are left, or after 10 s: the entry of a dead SA
+ * stays in the device until the collector has run.
+ */
+UNUSED static int nsim_settled(int id, int want)
+{
+	int tries;
+
+	for (tries = 0; nsim_count(id) > want && tries < 10000; tries++)
+		usleep(1000);
+	return nsim_count(id);
+}
+
 /* All of 127.0.0.0/8, with xfrm. */
 UNUSED static void lo_up(void)
 {
