@@ -4,6 +4,7 @@
 # patches into git and out of it, the same for everybody.
 
 verb=${0##*/}	# what messages begin with
+[ -f "$TOP/patches/linux.series" ] || die "$verb: no patches/linux.series, which says in what order the series apply"
 # a step that fails inside $(...) fails the script
 shopt -s inherit_errexit
 
@@ -31,7 +32,7 @@ as_lab() {
 # dirs_of PROJECT: its directories below patches/, in the order they apply
 dirs_of() {
 	case $1 in
-	linux) cat "$TOP/patches/linux.series" 2>/dev/null || echo linux-fixes linux linux-tests ;;
+	linux) cat "$TOP/patches/linux.series" ;;
 	*) echo "$1" ;;
 	esac
 }
@@ -299,6 +300,8 @@ as_of() {
 	# shellcheck disable=SC2086 # two words at most, ours
 	git -C "$TOP" -c core.autocrlf=false archive "$1" $paths | tar -x -C "$as_of"
 	cp -r "$TOP/lab" "$TOP/queue" "$as_of/"
+	# before there was that file
+	[ -e "$as_of/patches/linux.series" ] || printf '%s\n' linux-fixes linux linux-tests >"$as_of/patches/linux.series"
 }
 
 # turn_to DIR: from here on it is the pins and patches of DIR

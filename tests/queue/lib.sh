@@ -55,7 +55,9 @@ pgit() {
 # fixture DIR: a checkout of the product with tiny bases and patches, made by plain git
 fixture() {
 	local dir=$1 src=$W/src
-	mkdir -p "$dir/patches" "$src/linux-1.0/net/xfrm" "$src/linux-1.0/bin" "$src/iproute2-1.0/ip"
+	mkdir -p "$dir/patches"
+	printf '%s\n' linux-fixes linux linux-tests >"$dir/patches/linux.series"
+	mkdir -p "$src/linux-1.0/net/xfrm" "$src/linux-1.0/bin" "$src/iproute2-1.0/ip"
 	(
 		cd "$src/linux-1.0"
 		printf 'line %s\n' {1..30} >net/xfrm/state.c
