@@ -257,10 +257,7 @@ int main(int argc, char **argv)
 	       added && deleted && downs && removed && dumps && attrs && (!migrate || moved) ? "" : "not ");
 
 	sad_flush(&nl, 0);
-	for (i = 0, left = -1; i < 100 && left; i++) {
-		left = nsim_count(NSIM_ID);
-		usleep(100000);
-	}
+	left = nsim_settled(NSIM_ID, 0);
 	printf("%sok 3 without SAs the device has none (%d)\n", left ? "not " : "", left);
 	gone = gone && removable(NSIM_ID, 60);
 	printf("%sok 4 the device can be removed\n", gone ? "" : "not ");
