@@ -47,12 +47,12 @@ tree_id() {
 compiler_id() { gcc --version | head -n 1; ld --version | head -n 1; }
 
 # arch_vars NAME: the makefiles' variables for lab/configs/arch/NAME.config, one a line; it
-# names them in its first line
+# names them in its second line
 arch_vars() {
 	local file=$TOP/lab/configs/arch/$1.config line=''
-	[ "$1" = common ] || [ ! -r "$file" ] || read -r _ line <"$file"
+	[ "$1" = common ] || [ ! -r "$file" ] || line=$(sed -n '2s/^# //p' "$file")
 	[[ $line =~ ^ARCH=[a-z0-9]+\ CROSS_COMPILE=[a-z0-9-]+-$ ]] ||
-		die "there is no lab/configs/arch/$1.config that begins with # ARCH=... CROSS_COMPILE=..."
+		die "there is no lab/configs/arch/$1.config whose second line is # ARCH=... CROSS_COMPILE=..."
 	tr ' ' '\n' <<<"$line"
 }
 
