@@ -4,6 +4,8 @@
 
 say() { printf '== %s\n' "$*" >&2; }
 die() { printf '%s\n' "$*" >&2; exit 1; }
+# usage: what stands at the head of the script, and its end
+usage() { sed -n '3,/^[^#]/s/^# \{0,1\}//p' "${BASH_SOURCE[1]}" && exit; }
 
 # A git hook or a developer's shell must not steer git into another repository or
 # change what it writes. What says where git's configuration is may stay.

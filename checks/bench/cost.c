@@ -8,7 +8,7 @@
  * finds them as the one before did.
  */
 
-#include "nl.h"
+#include "bench.h"
 
 #define BATCH 256	/* messages in one sendmsg() */
 #define SINGLE 32	/* SAs that get a message of their own */
@@ -42,9 +42,9 @@ static bool needs_message(enum op op)
 	return op >= SAME && op <= HEARD;
 }
 
-static struct sa moved(const struct sa *sa, enum op op)
+static struct spec moved(const struct spec *sa, enum op op)
 {
-	struct sa to = *sa;
+	struct spec to = *sa;
 
 	switch (op) {
 	case SOURCE:
@@ -64,25 +64,25 @@ static struct sa moved(const struct sa *sa, enum op op)
 	return to;
 }
 
-static void add_op(struct req *req, enum op op, unsigned int i,
-		   const struct sa *sa, const struct sa *to)
+static void add_op(struct batch *req, enum op op, unsigned int i,
+		   const struct spec *sa, const struct spec *to)
 {
-	struct sa unknown = *sa;
+	struct spec unknown = *sa;
 
 	switch (op) {
 	case FLOOR:
 		unknown.spi = 0xfff;
-		sa_get(req, &unknown, NLM_F_ACK);
+		batch_getsa(req, &unknown, NLM_F_ACK);
 		break;
 	case OLD:
-		policy_migrate(req, PLAIN_HERE, PLAIN_THERE + i, sa, to);
+		batch_migrate(req, PLAIN_HERE, PLAIN_THERE + i, sa, to);
 		break;
 	case DELNEW:
-		sa_del(req, sa);
-		sa_new(req, to);
+		batch_delsa(req, sa);
+		batch_newsa(req, to);
 		break;
 	default:
-		sa_migrate(req, sa, to);
+		batch_migrate_state(req, sa, to);
 	}
 }
 
@@ -90,10 +90,10 @@ static void add_op(struct req *req, enum op op, unsigned int i,
 struct job {
 	enum op op;
 	unsigned int n;
-	struct req way[2];
+	struct batch way[2];
 };
 
-static void job_make(struct job *job, enum op op, const struct sa *sas,
+static void job_make(struct job *job, enum op op, const struct spec *sas,
 		     unsigned int n, unsigned int stride)
 {
 	unsigned int i;
@@ -102,8 +102,8 @@ static void job_make(struct job *job, enum op op, const struct sa *sas,
 	job->op = op;
 	job->n = n;
 	for (i = 0; i < n; i++) {
-		const struct sa *sa = &sas[i * stride];
-		struct sa to = moved(sa, op);
+		const struct spec *sa = &sas[i * stride];
+		struct spec to = moved(sa, op);
 
 		add_op(&job->way[0], op, i * stride, sa, &to);
 		add_op(&job->way[1], op, i * stride, &to, sa);
@@ -142,27 +142,27 @@ static struct result job_run(const struct job *job, int fd, unsigned int group,
 	c = cpu_now();
 	for (r = 0; r < times; r++) {
 		for (way = 0; way < 2; way++) {
-			const struct req *req = &job->way[way];
+			const struct batch *req = &job->way[way];
 
 			for (i = 0; i < req->n; i += n) {
 				n = group * each;
 				if (n > req->n - i)
 					n = req->n - i;
-				t = now();
+				t = now_ns();
 				/* who deletes an SA waits to hear that it is
 				 * gone before adding it
 				 */
 				for (k = 0; group == 1 && k < n - 1; k++) {
-					res.err = req_send(fd, req, i + k, 1,
+					res.err = batch_send(fd, req, i + k, 1,
 							   expect);
 					if (res.err)
 						return res;
 				}
-				res.err = req_send(fd, req, i + k, n - k,
+				res.err = batch_send(fd, req, i + k, n - k,
 						   expect);
 				if (res.err)
 					return res;
-				t = now() - t;
+				t = now_ns() - t;
 				if (sends < MAX_SENDS)
 					ns[sends++] = t / (n / each);
 			}
@@ -174,78 +174,69 @@ static struct result job_run(const struct job *job, int fd, unsigned int group,
 	return res;
 }
 
+static void fail(int err, enum op op, const char *sas)
+{
+	errno = err;
+	die("%s of %s", op_names[op], sas);
+}
+
 static void job_free(struct job *job)
 {
-	req_free(&job->way[0]);
-	req_free(&job->way[1]);
+	batch_free(&job->way[0]);
+	batch_free(&job->way[1]);
 }
 
 static unsigned int sad_buckets(int fd)
 {
-	const struct xfrmu_sadhinfo *info;
-	const struct rtattr *attr;
-	struct req req = {};
-	uint32_t none = 0;
-	char buf[512];
-	int len;
+	struct nl nl = { .fd = fd };
+	const struct xfrmu_sadhinfo *info = sad_info(&nl, XFRMA_SAD_HINFO);
 
-	req_msg(&req, XFRM_MSG_GETSADINFO, 0, &none, sizeof(none));
-	if (send(fd, req.buf, req.len, 0) < 0)
-		die("XFRM_MSG_GETSADINFO: %s", strerror(errno));
-	req_free(&req);
-	len = recv(fd, buf, sizeof(buf), 0);
-	len -= NLMSG_SPACE(sizeof(none));
-	attr = (void *)(buf + NLMSG_SPACE(sizeof(none)));
-	for (; RTA_OK(attr, len); attr = RTA_NEXT(attr, len)) {
-		if (attr->rta_type == XFRMA_SAD_HINFO) {
-			info = RTA_DATA(attr);
-			return info->sadhcnt;
-		}
-	}
-	die("no size in the answer to XFRM_MSG_GETSADINFO");
+	if (!info)
+		die("no size in the answer to XFRM_MSG_GETSADINFO");
+	return info->sadhcnt;
 }
 
 /* The hash tables grow in the background, when an SA is added to @n that share
  * chains. A kernel that searches them without a lock misses SAs meanwhile, as
  * Debian's 7.2 does: let it happen before anything is measured.
  */
-static void tables_grow(int fd, const struct sa *last, unsigned int n)
+static void tables_grow(int fd, const struct spec *last, unsigned int n)
 {
-	struct req req = {};
+	struct batch req = {};
 	int tries = 100;
 
-	sa_del(&req, last);
-	sa_new(&req, last);
+	batch_delsa(&req, last);
+	batch_newsa(&req, last);
 	while (sad_buckets(fd) <= n && tries--) {
-		req_do(fd, &req, "XFRM_MSG_DELSA and NEWSA");
+		batch_do(fd, &req, "XFRM_MSG_DELSA and NEWSA");
 		sleep_ms(10);
 	}
-	req_free(&req);
+	batch_free(&req);
 }
 
-static void add_all(int fd, const struct sa *sas, unsigned int n)
+static void add_all(int fd, const struct spec *sas, unsigned int n)
 {
-	struct req req = {};
+	struct batch req = {};
 	unsigned int i;
 
 	for (i = 0; i < n; i++) {
-		sa_new(&req, &sas[i]);
+		batch_newsa(&req, &sas[i]);
 		if (req.n == BATCH || i == n - 1) {
-			req_do(fd, &req, "XFRM_MSG_NEWSA");
-			req_reset(&req);
+			batch_do(fd, &req, "XFRM_MSG_NEWSA");
+			batch_reset(&req);
 		}
 	}
-	req_free(&req);
+	batch_free(&req);
 	tables_grow(fd, &sas[n - 1], n);
 }
 
-static void sas_init(struct sa *sas, const struct kind *kind, unsigned int n,
+static void sas_init(struct spec *sas, const struct kind *kind, unsigned int n,
 		     unsigned int per_peer)
 {
 	unsigned int i;
 
 	for (i = 0; i < n; i++)
-		sas[i] = (struct sa) {
+		sas[i] = (struct spec) {
 			.kind	= kind,
 			.spi	= SPI + i,
 			.reqid	= per_peer == n ? 1 : 1 + i,
@@ -267,8 +258,8 @@ static void cost_kind(const struct kind *kind, int rounds)
 {
 	bool has = has_migrate_state();
 	struct job single[OPS], batch[OPS];
-	struct sa sas[BATCH];
-	struct req req = {};
+	struct spec sas[BATCH];
+	struct batch req = {};
 	struct host host;
 	int round, k, heard;
 	unsigned int i;
@@ -278,12 +269,12 @@ static void cost_kind(const struct kind *kind, int rounds)
 	sas_init(sas, kind, BATCH, BATCH);
 	for (i = 0; i < BATCH; i++) {
 		sas[i].reqid = 1 + i;
-		policy(&req, XFRM_MSG_NEWPOLICY, XFRM_POLICY_OUT, PLAIN_HERE,
+		batch_policy(&req, XFRM_MSG_NEWPOLICY, XFRM_POLICY_OUT, PLAIN_HERE,
 		       PLAIN_THERE + i, &sas[i]);
 	}
 	add_all(host.fd, sas, BATCH);
-	req_do(host.fd, &req, "XFRM_MSG_NEWPOLICY");
-	req_free(&req);
+	batch_do(host.fd, &req, "XFRM_MSG_NEWPOLICY");
+	batch_free(&req);
 	for (k = 0; k < OPS; k++) {
 		job_make(&single[k], k, sas, SINGLE, 1);
 		job_make(&batch[k], k, sas, BATCH, 1);
@@ -301,7 +292,7 @@ static void cost_kind(const struct kind *kind, int rounds)
 				continue;
 			if (op == ENCAP && kind->proto != IPPROTO_ESP)
 				continue;
-			heard = op == HEARD ? nl_open(NETLINK_XFRM,
+			heard = op == HEARD ? bench_open(NETLINK_XFRM,
 						      XFRMNLGRP_MIGRATE) : -1;
 			if (all)
 				res = job_run(&batch[op], host.fd, BATCH, 1);
@@ -314,8 +305,7 @@ static void cost_kind(const struct kind *kind, int rounds)
 					die("%u events", i);
 			}
 			if (res.err)
-				die("%s of %s: %s", op_names[op], kind->name,
-				    strerror(res.err));
+				fail(res.err, op, kind->name);
 			if (op != FLOOR)
 				settle();
 			if (round >= 0)
@@ -348,7 +338,7 @@ void do_cost(const char *kind, int rounds)
 
 /* --- scale: SADs of different sizes, side by side in namespaces of their own */
 
-struct sad {
+struct size {
 	const char *name;
 	unsigned int n, per_peer;
 	bool dumped;		/* somebody reads it all the time */
@@ -358,32 +348,15 @@ struct sad {
 
 struct dumper {
 	pthread_t thread;
-	int fd;
+	struct nl nl;
 	atomic_bool stop;
 	unsigned int dumps;
 };
 
-static void dump_once(int fd)
+static void pass_over(const struct nlmsghdr *nlh, void *arg)
 {
-	static __thread char buf[65536];
-	const struct nlmsghdr *nlh;
-	struct req req = {};
-	char none = 0;
-	int len;
-
-	req_msg(&req, XFRM_MSG_GETSA, NLM_F_DUMP, &none, 0);
-	if (send(fd, req.buf, req.len, 0) < 0)
-		die("dump: %s", strerror(errno));
-	req_free(&req);
-	for (;;) {
-		len = recv(fd, buf, sizeof(buf), 0);
-		if (len < 0)
-			die("dump: %s", strerror(errno));
-		for (nlh = (void *)buf; NLMSG_OK(nlh, (unsigned int)len);
-		     nlh = NLMSG_NEXT(nlh, len))
-			if (nlh->nlmsg_type == NLMSG_DONE)
-				return;
-	}
+	(void)nlh;
+	(void)arg;
 }
 
 static void *dumper_run(void *arg)
@@ -392,16 +365,18 @@ static void *dumper_run(void *arg)
 
 	pin(cpus() - 1);
 	while (!dumper->stop) {
-		dump_once(dumper->fd);
+		errno = -sad_each(&dumper->nl, pass_over, NULL);
+		if (errno > 0)
+			die("dump");
 		dumper->dumps++;
 	}
 	return NULL;
 }
 
-static void sad_fill(struct sad *sad)
+static void sad_fill(struct size *sad)
 {
 	unsigned int some = sad->n < SOME ? sad->n : SOME;
-	struct sa *sas = calloc(sad->n, sizeof(*sas));
+	struct spec *sas = calloc(sad->n, sizeof(*sas));
 	enum op op;
 
 	if (!sas)
@@ -417,7 +392,7 @@ static void sad_fill(struct sad *sad)
 void do_scale(int rounds, unsigned int most)
 {
 	static const enum op ops[] = { FLOOR, SAME, SOURCE, DEST, DELNEW };
-	struct sad sads[] = {
+	struct size sads[] = {
 		{ "1", 1, 1 },
 		{ "1000", 1000, 10 },
 		{ "10000", 10000, 10 },
@@ -439,7 +414,7 @@ void do_scale(int rounds, unsigned int most)
 	quiet_down();
 	for (round = -1; round < rounds; round++) {
 		for (i = 0; i < nsads; i++) {
-			struct sad *sad = &sads[i];
+			struct size *sad = &sads[i];
 			unsigned int some = sad->n < SOME ? sad->n : SOME;
 
 			if (sad->n > most)
@@ -447,7 +422,7 @@ void do_scale(int rounds, unsigned int most)
 			if (sad->dumped) {
 				memset(&dumper, 0, sizeof(dumper));
 				host_enter(&sad->host);
-				dumper.fd = nl_open(NETLINK_XFRM, 0);
+				nl_open(&dumper.nl, NETLINK_XFRM, 0);
 				if (pthread_create(&dumper.thread, NULL,
 						   dumper_run, &dumper))
 					die("no thread");
@@ -464,8 +439,7 @@ void do_scale(int rounds, unsigned int most)
 				res = job_run(&sad->jobs[op], sad->host.fd, 1,
 					      SOME / some);
 				if (res.err)
-					die("%s of %s SAs: %s", op_names[op],
-					    sad->name, strerror(res.err));
+					fail(res.err, op, sad->name);
 				if (op != FLOOR)
 					settle();
 				if (round >= 0)
@@ -476,7 +450,7 @@ void do_scale(int rounds, unsigned int most)
 			if (sad->dumped) {
 				dumper.stop = true;
 				pthread_join(dumper.thread, NULL);
-				close(dumper.fd);
+				close(dumper.nl.fd);
 			}
 		}
 		fflush(stdout);
@@ -564,7 +538,7 @@ void do_memory(int rounds)
 {
 	static const enum op ops[] = { SOURCE, DELNEW };
 	bool has = has_migrate_state();
-	struct sa sas[MEMORY_SAS];
+	struct spec sas[MEMORY_SAS];
 	int round, k;
 	uint64_t t;
 
@@ -586,10 +560,10 @@ void do_memory(int rounds)
 				die("%s failed", name);
 			memory_print(name, round, 2, MEMORY_SAS, 0);
 			/* so many that the old SAs are destroyed meanwhile */
-			t = now();
+			t = now_ns();
 			if (job_run(&job, host.fd, BATCH, MEMORY_MORE).err)
 				die("%s failed", name);
-			t = now() - t;
+			t = now_ns() - t;
 			memory_print(name, round, 2 + 2 * MEMORY_MORE,
 				     MEMORY_SAS,
 				     (double)t / (2 * MEMORY_MORE * MEMORY_SAS));
@@ -602,15 +576,46 @@ void do_memory(int rounds)
 	}
 }
 
+/* --- all of many SAs that share a pair of hosts move to another source, and back */
+
+void do_pair(unsigned int n)
+{
+	struct spec *sas = calloc(n, sizeof(*sas));
+	struct host host;
+	struct job job;
+	unsigned int i;
+	uint64_t t;
+	int way;
+
+	if (!sas || !n)
+		die("%u SAs", n);
+	host_open(&host);
+	sas_init(sas, kinds, n, n);
+	add_all(host.fd, sas, n);
+	job_make(&job, SOURCE, sas, n, 1);
+	quiet_down();
+	for (way = 0; way < 2; way++) {
+		t = now_ns();
+		for (i = 0; i < n; i++)
+			if (batch_send(host.fd, &job.way[way], i, 1, 0))
+				die("source of SA %u", i);
+		t = now_ns() - t;
+		printf("pair sas=%u way=%d ns=%.0f\n", n, way, (double)t / n);
+	}
+	job_free(&job);
+	free(sas);
+	host_close(&host);
+}
+
 /* --- one operation, some times, for a tracer to look at */
 
 #define TRACED 20
 
 void do_one(const char *what)
 {
-	struct req req = {};
+	struct batch req = {};
 	struct host host;
-	struct sa sa, to;
+	struct spec sa, to;
 	int op, i;
 
 	for (op = SAME; op <= ENCAP && strcmp(what, op_names[op]); op++)
@@ -623,11 +628,11 @@ void do_one(const char *what)
 	to = moved(&sa, op);
 	/* there and back again */
 	for (i = 0; i < TRACED; i++) {
-		req_reset(&req);
+		batch_reset(&req);
 		if (i % 2)
-			sa_migrate(&req, &to, &sa);
+			batch_migrate_state(&req, &to, &sa);
 		else
-			sa_migrate(&req, &sa, &to);
-		req_do(host.fd, &req, "XFRM_MSG_MIGRATE_STATE");
+			batch_migrate_state(&req, &sa, &to);
+		batch_do(host.fd, &req, "XFRM_MSG_MIGRATE_STATE");
 	}
 }

@@ -6,7 +6,7 @@
  * packets that do not arrive, counters of xfrm_stat, acquires.
  */
 
-#include "nl.h"
+#include "bench.h"
 
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -52,7 +52,7 @@ struct worker {
 
 struct net {
 	struct host hosts[2];
-	struct sa sas[4];	/* two at each host: out, in */
+	struct spec sas[4];	/* two at each host: out, in */
 	struct worker workers[MAX_CPUS];
 	int nworkers;
 	atomic_bool stop;
@@ -82,10 +82,10 @@ static int udp_socket(const struct host *host, uint32_t addr, int port,
 	fd = socket(AF_INET, SOCK_DGRAM, 0);
 	if (fd < 0 || bind(fd, (void *)&sin, sizeof(sin)) ||
 	    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
-		die("UDP socket: %s", strerror(errno));
+		die("UDP socket");
 	sin.sin_addr.s_addr = htonl(peer);
 	if (peer && connect(fd, (void *)&sin, sizeof(sin)))
-		die("UDP socket: %s", strerror(errno));
+		die("UDP socket");
 	return fd;
 }
 
@@ -112,13 +112,13 @@ static void net_open(struct net *net, bool encap)
 		net->encap_fd[i] = udp_socket(&net->hosts[i], 0, NAT_PORT, 0);
 		if (setsockopt(net->encap_fd[i], IPPROTO_UDP, UDP_ENCAP, &type,
 			       sizeof(type)))
-			die("UDP_ENCAP: %s", strerror(errno));
+			die("UDP_ENCAP");
 	}
 	for (i = 0; i < 4; i++) {
 		int host = i / 2, from = i % 2 ? !host : host;
-		struct req req = {};
+		struct batch req = {};
 
-		net->sas[i] = (struct sa) {
+		net->sas[i] = (struct spec) {
 			.kind	= kinds,
 			.spi	= SPI + from,
 			.reqid	= REQID,
@@ -127,12 +127,12 @@ static void net_open(struct net *net, bool encap)
 			.sport	= encap ? NAT_PORT : 0,
 			.window	= window_new(),
 		};
-		sa_new(&req, &net->sas[i]);
-		policy(&req, XFRM_MSG_NEWPOLICY,
+		batch_newsa(&req, &net->sas[i]);
+		batch_policy(&req, XFRM_MSG_NEWPOLICY,
 		       i % 2 ? XFRM_POLICY_IN : XFRM_POLICY_OUT, PLAIN(from),
 		       PLAIN(!from), &net->sas[i]);
-		req_do(net->hosts[host].fd, &req, "SA and policy");
-		req_free(&req);
+		batch_do(net->hosts[host].fd, &req, "SA and policy");
+		batch_free(&req);
 	}
 }
 
@@ -160,14 +160,14 @@ static void worker_receive(struct worker *w, int dir)
 
 	if (recv(w->rx[dir], packet, sizeof(packet), MSG_DONTWAIT) < 0)
 		return;
-	t = now();
+	t = now_ns();
 	gap = t - w->last[dir];
 	if (gap > w->silence)
 		w->silence = gap;
 	do
 		w->received[dir]++;
 	while (recv(w->rx[dir], packet, sizeof(packet), MSG_DONTWAIT) > 0);
-	w->last[dir] = now();
+	w->last[dir] = now_ns();
 }
 
 static unsigned long worker_ahead(const struct worker *w, int dir)
@@ -183,7 +183,7 @@ static void *worker_run(void *arg)
 	int dir, i, idle;
 
 	pin(w->cpu);
-	w->last[0] = now();
+	w->last[0] = now_ns();
 	w->last[1] = w->last[0];
 	while (!net->stop) {
 		for (dir = 0; dir < 2; dir++) {
@@ -293,43 +293,44 @@ static void acquires_mib_print(struct net *net, unsigned long mib[MIBS])
 static void migrate(struct net *net, unsigned int n)
 {
 	enum method m = net->method;
-	struct sa *sa = &net->sas[m == ROAM || m == OLD ? 0 : n % 4];
+	struct spec *sa = &net->sas[m == ROAM || m == OLD ? 0 : n % 4];
 	int fd = net->hosts[m == ROAM || m == OLD ? 0 : n % 4 / 2].fd;
-	static struct req req;
-	struct sa to = *sa;
+	static struct batch req;
+	struct spec to = *sa;
 	int err;
 
-	req_reset(&req);
+	batch_reset(&req);
 	switch (m) {
 	case NAT:
 		to.sport = NAT_PORT + (sa->sport == NAT_PORT);
-		sa_migrate(&req, sa, &to);
+		batch_migrate_state(&req, sa, &to);
 		break;
 	case ROAM:
 		to.saddr = sa->saddr == OUTER(0) ? OUTER2 : OUTER(0);
-		sa_migrate(&req, sa, &to);
-		policy(&req, XFRM_MSG_UPDPOLICY, XFRM_POLICY_OUT, PLAIN(0),
+		batch_migrate_state(&req, sa, &to);
+		batch_policy(&req, XFRM_MSG_UPDPOLICY, XFRM_POLICY_OUT, PLAIN(0),
 		       PLAIN(1), &to);
 		break;
 	case OLD:
 		to.saddr = sa->saddr == OUTER(0) ? OUTER2 : OUTER(0);
-		policy_migrate(&req, PLAIN(0), PLAIN(1), sa, &to);
+		batch_migrate(&req, PLAIN(0), PLAIN(1), sa, &to);
 		break;
 	case DELNEW:
-		sa_get(&req, sa, 0);
+		batch_getsa(&req, sa, 0);
 		if (send(fd, req.buf, req.len, 0) < 0)
-			die("XFRM_MSG_GETSA: %s", strerror(errno));
-		sa_replay_read(fd, &to, 1);
-		req_reset(&req);
-		sa_del(&req, sa);
-		sa_new(&req, &to);
+			die("XFRM_MSG_GETSA");
+		replay_read(fd, &to, 1);
+		batch_reset(&req);
+		batch_delsa(&req, sa);
+		batch_newsa(&req, &to);
 		break;
 	default:
-		sa_migrate(&req, sa, &to);
+		batch_migrate_state(&req, sa, &to);
 	}
-	err = req_send(fd, &req, 0, req.n, 0);
+	err = batch_send(fd, &req, 0, req.n, 0);
+	errno = err;
 	if (err && m != OLD)
-		die("%s: %s", method_names[m], strerror(err));
+		die("%s", method_names[m]);
 	/* XFRM_MSG_MIGRATE of the base may fail with half of its work done: the
 	 * next one finds no template with the old addresses (ENODATA)
 	 */
@@ -340,7 +341,7 @@ static void migrate(struct net *net, unsigned int n)
 static void *migrator_run(void *arg)
 {
 	struct net *net = arg;
-	uint64_t next = now();
+	uint64_t next = now_ns();
 	struct timespec ts;
 
 	pin(cpus() - 1);
@@ -350,8 +351,8 @@ static void *migrator_run(void *arg)
 			continue;
 		/* where it is too slow it does not catch up in a burst */
 		next += 1000000000ULL / net->rate;
-		if (next < now()) {
-			next = now();
+		if (next < now_ns()) {
+			next = now_ns();
 			continue;
 		}
 		ts.tv_sec = next / 1000000000ULL;
@@ -399,10 +400,10 @@ static void flood_cell(struct net *net, const struct cell *cell, int round,
 	flood_start(net, cpus());
 	sleep_ms(50);
 	migrator_start(net, cell->method, cell->rate);
-	t = now();
+	t = now_ns();
 	sleep_ms(ms);
 	migrator_stop(net);
-	t = now() - t;
+	t = now_ns() - t;
 	flood_stop(net);
 	printf("flood method=%s rate=%u round=%d cpus=%d ms=%lu migrations=%u refused=%u",
 	       method_names[cell->method], cell->rate, round, net->nworkers,
@@ -492,7 +493,7 @@ static void tcp_start(struct net *net, struct tcp *tcp)
 	host_enter(&net->hosts[1]);
 	fd = socket(AF_INET, SOCK_STREAM, 0);
 	if (fd < 0 || bind(fd, (void *)&sin, sizeof(sin)) || listen(fd, 1))
-		die("TCP: %s", strerror(errno));
+		die("TCP");
 	host_enter(&net->hosts[0]);
 	tcp->tx = socket(AF_INET, SOCK_STREAM, 0);
 	/* less than the queues between the two hold */
@@ -500,24 +501,24 @@ static void tcp_start(struct net *net, struct tcp *tcp)
 				      sizeof(size)) ||
 	    connect(tcp->tx, (void *)&sin, sizeof(sin)) ||
 	    setsockopt(tcp->tx, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)))
-		die("TCP: %s", strerror(errno));
+		die("TCP");
 	tcp->rx = accept(fd, NULL, NULL);
 	close(fd);
 	if (tcp->rx < 0 ||
 	    setsockopt(tcp->rx, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) ||
 	    pthread_create(&tcp->sender, NULL, tcp_send, tcp) ||
 	    pthread_create(&tcp->receiver, NULL, tcp_receive, tcp))
-		die("TCP: %s", strerror(errno));
+		die("TCP");
 }
 
 static double tcp_phase(struct tcp *tcp, int ms)
 {
 	unsigned long long bytes = tcp->bytes;
-	uint64_t t = now();
+	uint64_t t = now_ns();
 
 	sleep_ms(ms);
 	bytes = tcp->bytes - bytes;
-	return bytes * 8e3 / (now() - t);
+	return bytes * 8e3 / (now_ns() - t);
 }
 
 static unsigned long tcp_retransmits(const struct tcp *tcp)
@@ -578,7 +579,7 @@ void do_tcp(int rounds, int ms)
 #define STORM_BATCH 256		/* SAs */
 #define PEERS 0x0a010000
 
-static void storm_sas(struct net *net, struct sa *sas, unsigned int n)
+static void storm_sas(struct net *net, struct spec *sas, unsigned int n)
 {
 	unsigned int i;
 
@@ -586,7 +587,7 @@ static void storm_sas(struct net *net, struct sa *sas, unsigned int n)
 		uint32_t peer = PEERS + i / PER_PEER;
 		bool out = !(i % 2);
 
-		sas[i] = (struct sa) {
+		sas[i] = (struct spec) {
 			.kind	= kinds,
 			.spi	= SPI + 16 + i,
 			.reqid	= 100 + i,
@@ -598,9 +599,9 @@ static void storm_sas(struct net *net, struct sa *sas, unsigned int n)
 	sas[n / 2] = net->sas[0];
 }
 
-static struct sa storm_moved(const struct sa *sa)
+static struct spec storm_moved(const struct spec *sa)
 {
-	struct sa to = *sa;
+	struct spec to = *sa;
 
 	if (to.saddr == OUTER(0))
 		to.saddr = OUTER2;
@@ -610,56 +611,56 @@ static struct sa storm_moved(const struct sa *sa)
 }
 
 /* The messages for @n SAs, and the policy of the one that is in use */
-static void storm_batch(struct net *net, struct req *req, struct sa *sas,
+static void storm_batch(struct net *net, struct batch *req, struct spec *sas,
 			unsigned int n, enum method m, bool counters)
 {
 	int fd = net->hosts[0].fd;
 	unsigned int i;
 
-	req_reset(req);
+	batch_reset(req);
 	if (m == DELNEW && counters) {
 		for (i = 0; i < n; i++)
-			sa_get(req, &sas[i], 0);
+			batch_getsa(req, &sas[i], 0);
 		if (send(fd, req->buf, req->len, 0) < 0)
-			die("XFRM_MSG_GETSA: %s", strerror(errno));
-		sa_replay_read(fd, sas, n);
-		req_reset(req);
+			die("XFRM_MSG_GETSA");
+		replay_read(fd, sas, n);
+		batch_reset(req);
 	}
 	for (i = 0; i < n; i++) {
-		struct sa to = storm_moved(&sas[i]);
+		struct spec to = storm_moved(&sas[i]);
 
 		if (m == DELNEW) {
-			sa_del(req, &sas[i]);
-			sa_new(req, &to);
+			batch_delsa(req, &sas[i]);
+			batch_newsa(req, &to);
 		} else {
-			sa_migrate(req, &sas[i], &to);
+			batch_migrate_state(req, &sas[i], &to);
 		}
 		if (to.spi == SPI)
-			policy(req, XFRM_MSG_UPDPOLICY, XFRM_POLICY_OUT,
+			batch_policy(req, XFRM_MSG_UPDPOLICY, XFRM_POLICY_OUT,
 			       PLAIN(0), PLAIN(1), &to);
 		sas[i] = to;
 	}
-	req_do(fd, req, method_names[m]);
+	batch_do(fd, req, method_names[m]);
 }
 
 static void storm_cell(enum method m, bool counters, bool loaded, int round,
 		       unsigned int n)
 {
-	struct sa *sas = calloc(n, sizeof(*sas));
+	struct spec *sas = calloc(n, sizeof(*sas));
 	unsigned long mib[MIBS] = {};
 	uint64_t t, c, b, quiet;
 	static struct net net;
-	struct req req = {};
+	struct batch req = {};
 	unsigned int i, k;
 
 	net_open(&net, false);
 	storm_sas(&net, sas, n);
 	for (i = 0; i < n; i++) {
 		if (i != n / 2)
-			sa_new(&req, &sas[i]);
+			batch_newsa(&req, &sas[i]);
 		if (req.n == STORM_BATCH || i == n - 1) {
-			req_do(net.hosts[0].fd, &req, "XFRM_MSG_NEWSA");
-			req_reset(&req);
+			batch_do(net.hosts[0].fd, &req, "XFRM_MSG_NEWSA");
+			batch_reset(&req);
 		}
 	}
 	for (i = 0; i < 2; i++)
@@ -671,18 +672,18 @@ static void storm_cell(enum method m, bool counters, bool loaded, int round,
 	}
 	pin(cpus() - 1);
 	b = busy();
-	t = now();
+	t = now_ns();
 	c = cpu_now();
 	for (i = 0; i < n; i += k) {
 		k = n - i < STORM_BATCH ? n - i : STORM_BATCH;
 		storm_batch(&net, &req, &sas[i], k, m, counters);
 	}
 	c = cpu_now() - c;
-	t = now() - t;
+	t = now_ns() - t;
 	/* the old SAs are destroyed after a grace period */
-	quiet = now();
+	quiet = now_ns();
 	sleep_ms(500);
-	quiet = now() - quiet;
+	quiet = now_ns() - quiet;
 	b = busy() - b;
 	if (loaded)
 		flood_stop(&net);
@@ -694,7 +695,7 @@ static void storm_cell(enum method m, bool counters, bool loaded, int round,
 		flood_print(&net);
 	acquires_mib_print(&net, mib);
 	net_close(&net);
-	req_free(&req);
+	batch_free(&req);
 	free(sas);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* bench PART [ROUNDS [SIZE]]: what checks/bench/guest runs; checks/bench/README.md tells more. */
 
-#include "nl.h"
+#include "bench.h"
 
 int main(int argc, char **argv)
 {
@@ -24,9 +24,11 @@ int main(int argc, char **argv)
 		do_tcp(rounds, arg ? atoi(arg) : 1000);
 	else if (!strcmp(part, "storm"))
 		do_storm(rounds, arg ? atoi(arg) : 10000);
+	else if (!strcmp(part, "pair"))
+		do_pair(argc > 2 ? atoi(argv[2]) : 10000);
 	else if (!strcmp(part, "one"))
 		do_one(argc > 2 ? argv[2] : "same");
 	else
-		die("usage: bench probe | cost|scale|memory|flood|tcp|storm [ROUNDS [SIZE]] | one same|source|dest|encap");
+		die("usage: bench probe | cost|scale|memory|flood|tcp|storm [ROUNDS [SIZE]] | pair [SAS] | one same|source|dest|encap");
 	return 0;
 }

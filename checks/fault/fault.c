@@ -22,7 +22,6 @@
  */
 #include "../lib/xfrm.h"
 
-#include <arpa/inet.h>
 #include <sys/prctl.h>
 #include <signal.h>
 
@@ -59,6 +58,10 @@ static const struct kind kinds[] = {
 
 #define PORT 5555
 #define SPI 0x1234
+#define SENDER 0x0a090001
+#define SENDER2 0x0a090004
+#define RECEIVER 0x0a090002
+#define RECEIVER2 0x0a090003
 #define CONTEXT "init"	/* an initial SID: no policy needs to be loaded */
 
 static int net[2];		/* who sends, who receives */
@@ -76,12 +79,9 @@ static bool failed(const char *fmt, ...)
 	return false;
 }
 
-static xfrm_address_t a4(const char *text)
+static xfrm_address_t a4(uint32_t addr)
 {
-	xfrm_address_t a = {};
-
-	inet_pton(AF_INET, text, &a.a4);
-	return a;
+	return (xfrm_address_t) { .a4 = htonl(addr) };
 }
 
 static void sh(const char *fmt, ...)
@@ -150,7 +150,7 @@ static void setup_sockets(const struct kind *k)
 	}
 	setns(net[0], CLONE_NEWNET);
 	tx = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	sin.sin_addr.s_addr = a4("10.9.0.2").a4;
+	sin.sin_addr.s_addr = htonl(RECEIVER);
 	sin.sin_port = htons(PORT);
 	if (connect(tx, (void *)&sin, sizeof(sin)))
 		die("sender");
@@ -176,25 +176,13 @@ static bool packet_arrives(void)
 
 static void add_policy(const struct kind *k, int side)
 {
-	struct xfrm_userpolicy_info pol;
-	struct xfrm_user_tmpl t;
+	struct xfrm_userpolicy_info pol = policy4(side ? XFRM_POLICY_IN : XFRM_POLICY_OUT);
+	struct xfrm_user_tmpl t = tmpl4(k->proto, k->mode, 1, SENDER, RECEIVER);
 	struct msg m;
 
-	memset(&pol, 0, sizeof(pol));
-	pol.sel.family = AF_INET;
 	pol.sel.proto = IPPROTO_UDP;
 	pol.sel.dport = htons(PORT);
 	pol.sel.dport_mask = 0xffff;
-	pol.lft = unlimited();
-	pol.dir = side ? XFRM_POLICY_IN : XFRM_POLICY_OUT;
-	memset(&t, 0, sizeof(t));
-	t.family = AF_INET;
-	t.id.daddr = a4("10.9.0.2");
-	t.saddr = a4("10.9.0.1");
-	t.id.proto = k->proto;
-	t.mode = k->mode;
-	t.reqid = 1;
-	t.aalgos = t.ealgos = t.calgos = ~0;
 	/* small packets are not compressed */
 	t.optional = side && k->proto == IPPROTO_COMP;
 	msg_init(&m, XFRM_MSG_NEWPOLICY, 0, &pol, sizeof(pol));
@@ -208,18 +196,10 @@ static void add_policy(const struct kind *k, int side)
 /* Returns false if the kernel does not know of such things. */
 static bool add_sa(const struct kind *k, int side, int nsim)
 {
-	struct xfrm_usersa_info info;
+	struct xfrm_usersa_info info = info4(k->proto, k->mode, SPI, SENDER, RECEIVER);
 	struct msg m;
 
-	memset(&info, 0, sizeof(info));
-	info.family = AF_INET;
-	info.id.daddr = a4("10.9.0.2");
-	info.saddr = a4("10.9.0.1");
-	info.id.spi = htonl(SPI);
-	info.id.proto = k->proto;
-	info.mode = k->mode;
 	info.reqid = 1;
-	info.lft = unlimited();
 	if (side && !k->esn && k->proto != IPPROTO_COMP)
 		info.replay_window = 32;
 	if (k->esn)
@@ -333,8 +313,8 @@ static bool migrate_back(struct nl *n, const struct sa *to)
 /* Returns the number of failures; why is set if something is wrong. */
 static int fail_each(const struct kind *k, int side, int nsim, int nsim_id)
 {
-	xfrm_address_t daddr = a4(side ? "10.9.0.3" : "10.9.0.2");
-	xfrm_address_t saddr = a4(side ? "10.9.0.1" : "10.9.0.4");
+	xfrm_address_t daddr = a4(side ? RECEIVER2 : RECEIVER);
+	xfrm_address_t saddr = a4(side ? SENDER : SENDER2);
 	struct xfrm_user_migrate_state um;
 	struct sad before = {}, after = {};
 	int fd, n, err, entries;
@@ -473,7 +453,7 @@ static bool leaks(void)
 int main(int argc, char **argv)
 {
 	struct result { int points, bad; char why[300]; } *res;
-	int i, j, side, number = 0, bad = 0, total = 0, status;
+	int i, j, side, total = 0, status;
 	pid_t pid;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -502,23 +482,17 @@ int main(int argc, char **argv)
 				die("fork");
 			if (status)
 				res->bad = 1;
-			printf("%sok %d - %s, %s: %d failure points, %.0f s%s%s\n",
-			       res->bad ? "not " : "", ++number, kinds[i].name,
-			       side ? "in" : "out", res->points, now() - start,
-			       res->bad ? ": " : "",
-			       res->bad ? res->why[0] ? res->why : "it died" : "");
-			bad += res->bad;
+			ok(!res->bad, "%s, %s: %d failure points, %.0f s%s%s", kinds[i].name,
+			   side ? "in" : "out", res->points, now() - start,
+			   res->bad ? ": " : "",
+			   res->bad ? res->why[0] ? res->why : "it died" : "");
 			total += res->points;
 		}
 	}
-	if (getenv("NO_KMEMLEAK")) {
-		printf("ok %d - kmemleak # SKIP not in this kernel\n", ++number);
-	} else {
-		status = leaks();
-		bad += status;
-		printf("%sok %d - kmemleak, scanned twice\n",
-		       status ? "not " : "", ++number);
-	}
-	printf("# %d failure points in %d kinds of SA\n", total, number - 1);
-	return !!bad;
+	if (getenv("NO_KMEMLEAK"))
+		skip("kmemleak", "not in this kernel");
+	else
+		ok(!leaks(), "kmemleak, scanned twice");
+	printf("# %d failure points in %d kinds of SA\n", total, tap_number - 1);
+	return !!tap_failed;
 }

@@ -18,7 +18,6 @@
 #define TRACE "/sys/kernel/tracing/"
 
 static struct nl nl;
-static int count_ok, count_bad;
 
 static double boot(void)
 {
@@ -26,20 +25,6 @@ static double boot(void)
 
 	clock_gettime(CLOCK_BOOTTIME, &ts);
 	return ts.tv_sec + ts.tv_nsec / 1e9;
-}
-
-static void result(bool ok, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (!ok)
-		count_bad++;
-	printf("%sok %d ", ok ? "" : "not ", ++count_ok);
-	va_start(ap, fmt);
-	vprintf(fmt, ap);
-	va_end(ap);
-	printf("\n");
-	fflush(stdout);
 }
 
 static int sock_of(int host)
@@ -66,16 +51,10 @@ static int drain(int fd)
 
 static int sa_add(struct nl *nl, int host, uint32_t spi, uint32_t interval)
 {
-	struct xfrm_usersa_info info = { .lft = unlimited() };
+	struct xfrm_usersa_info info = info4(IPPROTO_ESP, XFRM_MODE_TUNNEL, spi, INADDR_LOOPBACK,
+					     0x7f000000 + host);
 	struct msg m;
 
-	info.family = AF_INET;
-	info.sel.family = AF_INET;
-	info.mode = XFRM_MODE_TUNNEL;
-	info.id.proto = IPPROTO_ESP;
-	info.id.spi = htonl(spi);
-	info.id.daddr.a4 = htonl(0x7f000000 + host);
-	info.saddr.a4 = htonl(0x7f000001);
 	msg_init(&m, XFRM_MSG_NEWSA, NLM_F_CREATE | NLM_F_EXCL, &info, sizeof(info));
 	msg_aead(&m, "rfc4106(gcm(aes))", 160, 128);
 	msg_encap(&m, UDP_ENCAP_ESPINUDP, PORT, PORT);
@@ -86,11 +65,9 @@ static int sa_add(struct nl *nl, int host, uint32_t spi, uint32_t interval)
 
 static int sa_del(struct nl *nl, int host, uint32_t spi)
 {
-	struct xfrm_usersa_id id = { .family = AF_INET, .proto = IPPROTO_ESP };
+	struct xfrm_usersa_id id = id4(IPPROTO_ESP, spi, 0x7f000000 + host);
 	struct msg m;
 
-	id.spi = htonl(spi);
-	id.daddr.a4 = htonl(0x7f000000 + host);
 	msg_init(&m, XFRM_MSG_DELSA, 0, &id, sizeof(id));
 	return nl_request(nl, &m);
 }
@@ -184,23 +161,23 @@ int main(void)
 
 	add(2, 1);
 	t = wait_for(idle, 1, 30);
-	result(t, "an SA sends its first keepalive (%.1f s)", t);
+	ok(t, "an SA sends its first keepalive (%.1f s)", t);
 	t = wait_for(idle, 10, 60);
-	result(t > 8.5 && t < 14, "an idle SA with an interval of 1 s sends 10 in 10 s (%.1f s)", t);
+	ok(t > 8.5 && t < 14, "an idle SA with an interval of 1 s sends 10 in 10 s (%.1f s)", t);
 
 	add(3, 300);
 	t = wait_for(slow, 1, 30);
-	result(t, "one with 300 s sends its first (%.1f s)", t);
+	ok(t, "one with 300 s sends its first (%.1f s)", t);
 	wait_for(idle, 5, 30);
 	n = drain(slow);
-	result(n == 0, "and no more beside one with 1 s (%d)", n);
+	ok(n == 0, "and no more beside one with 1 s (%d)", n);
 
 	if (sa_del(&nl, 2, 2))
 		die("DELSA");
 	sleep(3);
 	add(4, 300);
 	t = wait_for(late, 1, 20);
-	result(t, "an SA that is added beside one with 300 s sends its first (%.1f s)", t);
+	ok(t, "an SA that is added beside one with 300 s sends its first (%.1f s)", t);
 
 	add(2, 1);
 	wait_for(idle, 1, 30);
@@ -209,24 +186,24 @@ int main(void)
 	t = wait_for(idle, 10, 60);
 	stop = true;
 	pthread_join(thread, NULL);
-	result(t > 8.5 && t < 14, "10 in 10 s beside %ld SAs that came and went (%.1f s)", churned, t);
+	ok(t > 8.5 && t < 14, "10 in 10 s beside %ld SAs that came and went (%.1f s)", churned, t);
 
 	drain(slow);
 	drain(late);
 	clock_step(-86400);
 	t = wait_for(idle, 5, 20);
-	result(t > 3.5 && t < 8, "the clock is a day back: 5 in 5 s (%.1f s)", t);
+	ok(t > 3.5 && t < 8, "the clock is a day back: 5 in 5 s (%.1f s)", t);
 	n = drain(slow) + drain(late);
-	result(n == 0, "and none of SAs with 300 s (%d)", n);
+	ok(n == 0, "and none of SAs with 300 s (%d)", n);
 	add(5, 300);
 	t = wait_for(far, 1, 20);
-	result(t, "and the first of a new SA (%.1f s)", t);
+	ok(t, "and the first of a new SA (%.1f s)", t);
 
 	clock_step(2 * 86400);
 	t = wait_for(idle, 5, 20);
-	result(t > 3.5 && t < 8, "the clock is a day ahead: 5 in 5 s (%.1f s)", t);
+	ok(t > 3.5 && t < 8, "the clock is a day ahead: 5 in 5 s (%.1f s)", t);
 	n = drain(slow) + drain(late) + drain(far);
-	result(n == 0, "and none of SAs with 300 s (%d)", n);
+	ok(n == 0, "and none of SAs with 300 s (%d)", n);
 	clock_step(-86400);
 
 	w = walks();
@@ -236,9 +213,9 @@ int main(void)
 			die("NEWSA: %s", nl.text);
 	w = walks() - w;
 	t = boot() - start;
-	result(w >= 0 && w <= t + 2, "%d SAs in %.1f s: %ld walks of the SAD", n, t, w);
+	ok(w >= 0 && w <= t + 2, "%d SAs in %.1f s: %ld walks of the SAD", n, t, w);
 
 	write_file(TRACE "events/kprobes/ka/enable", "0");
-	printf("1..%d\n", count_ok);
-	return count_bad ? 1 : 0;
+	printf("1..%d\n", tap_number);
+	return !!tap_failed;
 }

@@ -1061,20 +1061,17 @@ static int model(double secs, unsigned long seed, const char *dir)
 	for (i = 1; i < 200; i++)
 		if (stats->refused[i])
 			printf(" %s %ld", err_name(i), stats->refused[i]);
-	printf("\n%sok 1 - the SAD is what the model says, %d bit\n",
-	       seq->failed ? "not " : "", (int)sizeof(long) * 8);
+	printf("\n");
+	ok(!seq->failed, "the SAD is what the model says, %d bit", (int)sizeof(long) * 8);
 	/* what is not exercised is not tested */
-	if (!seq->failed && !max && stats->accepted < 20) {
-		printf("not ok 2 - only %ld migrations\n", stats->accepted);
-		return 1;
-	}
-	return seq->failed;
+	if (!seq->failed && !max && stats->accepted < 20)
+		ok(false, "only %ld migrations", stats->accepted);
+	return !!tap_failed;
 }
 
 static int replay(char **names)
 {
 	struct seq *seq = shared(sizeof(*seq));
-	int n = 0, bad = 0;
 	const char *why;
 
 	for (; *names; names++) {
@@ -1088,11 +1085,9 @@ static int replay(char **names)
 			run(seq, false, 0);
 			why = seq->failed ? seq->why : NULL;
 		}
-		printf("%sok %d - %s%s%s\n", why ? "not " : "", ++n, base,
-		       why ? ": " : "", why ?: "");
-		bad += !!why;
+		ok(!why, "%s%s%s", base, why ? ": " : "", why ?: "");
 	}
-	return !!bad;
+	return !!tap_failed;
 }
 
 /* Chaos */
@@ -1207,13 +1202,10 @@ static void *chaos_traffic(void *arg)
 		gen = enter(where);
 		nl_open(&nl, NETLINK_XFRM, 0);
 		for (i = 1; i <= 4; i++) {
-			memset(&pol, 0, sizeof(pol));
-			pol.sel.family = AF_INET;
+			pol = policy4(XFRM_POLICY_OUT);
 			pol.sel.proto = IPPROTO_UDP;
 			pol.sel.daddr.a4 = htonl(0x7f000000 + i);
 			pol.sel.prefixlen_d = 32;
-			pol.lft = unlimited();
-			pol.dir = XFRM_POLICY_OUT;
 			msg_init(&m, XFRM_MSG_UPDPOLICY, 0, &pol, sizeof(pol));
 			gen_tmpl(&r, &t, AF_INET);
 			t.reqid = 0;
@@ -1305,9 +1297,8 @@ static int chaos(int secs, unsigned long seed)
 	printf("# seed %lu: %ld messages of %d threads in %d namespaces, which were replaced %ld times; %ld packets, %ld devices\n",
 	       seed, sent, senders, ROOMS, chaos_renewed, chaos_packets,
 	       chaos_devices);
-	printf("%sok 1 - chaos, %d bit: the kernel is alive\n",
-	       sent ? "" : "not ", (int)sizeof(long) * 8);
-	return !sent;
+	ok(sent, "chaos, %d bit: the kernel is alive", (int)sizeof(long) * 8);
+	return !!tap_failed;
 }
 
 int main(int argc, char **argv)

@@ -1,24 +1,35 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
-# Sourced after lib.sh, lib-boot.sh and lib-tap.sh by checks/fuzz/run, fault, stress, coverage
-# and kcsan: builds the programs in checks/ that run in the guest, and what a guest needs besides.
+# Sourced after lib.sh by what runs programs of checks/ in a guest (checks/fuzz/run, fault, stress,
+# coverage, kcsan, fixes, bench): builds them, and what a guest needs besides.
+# shellcheck source=lab/lib-boot.sh
+. "$TOP/lab/lib-boot.sh"
+# shellcheck source=lab/lib-tap.sh
+. "$TOP/lab/lib-tap.sh"
 
-# programs DIR NAME...: makes DIR with the static program of checks/NAME/NAME.c for each
-# NAME; 32-NAME is the same for 32 bit.
-programs() {
-	local dir=$1 name bits headers
-	shift
-	need gcc gcc-m32 libc-dev
-	"$TOP/lab/rootfs"
+# compile OUT ARG...: a static program, with the headers of the patched tree
+compile() {
+	local headers
+	need gcc libc-dev
 	headers=$(uapi_headers)
+	gcc -static -O2 -Wall -Wextra -Werror -pthread -isystem "$headers" -o "$@"
+}
+
+# programs DIR NAME...: makes DIR with the program of checks/NAME/NAME.c for each NAME;
+# 32-NAME is the same for 32 bit.
+programs() {
+	local dir=$1 name bits
+	shift
+	need gcc-m32
+	"$TOP/lab/rootfs"
 	rm -rf "$dir"
 	mkdir -p "$dir"
 	cp "$TOP/lab/guest/parts" "$dir/"
 	for name; do
 		bits=-m64
 		[[ $name != 32-* ]] || bits=-m32
-		gcc "$bits" -static -O2 -Wall -Wextra -Werror -pthread -isystem "$headers" \
-			-o "$dir/$name" "$TOP/checks/${name#32-}/${name#32-}.c" || die "programs: checks/${name#32-} does not compile"
+		compile "$dir/$name" "$bits" "$TOP/checks/${name#32-}/${name#32-}.c" ||
+			die "programs: checks/${name#32-} does not compile"
 	done
 }
 
@@ -27,7 +38,7 @@ programs() {
 in_guest() {
 	local log=$1 kernel=$2 seconds=$3 append=$4 status=0
 	shift 4
-	echo 'TAP version 13'
+	tap
 	"$TOP/lab/boot" --kernel "$kernel" --log "$log" --share "$log/share" --mem 4G \
 		--timeout "$seconds" --append "$append" -- "$@" 2>"$log/stderr" | tee "$log/said" ||
 		status=${PIPESTATUS[0]}
@@ -45,7 +56,7 @@ verdict() {
 	local name=${0%/run} words=passed
 	name=${name##*/}
 	((failed == 0)) || words=FAILED
-	echo "1..$count"
+	plan || true
 	say "$name: $words, $((count - failed)) of $count parts${1:+; $1}; logs in ${log#"$TOP/"}"
 	exit $((failed > 0))
 }

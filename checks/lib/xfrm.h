@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the programs in checks/fuzz, checks/fault and checks/stress have in common:
- * raw netlink, a dump of the SAD, messages, and a few kinds of SA.
+ * What the programs in checks/fuzz, fault, stress, fixes and bench have in common:
+ * raw netlink, a dump of the SAD, messages one by one and many at once, and a few
+ * kinds of SA.
  *
  * No libraries, no harness: linked statically these run in any guest.
  */
@@ -35,10 +36,13 @@
 #include <linux/udp.h>
 #include <linux/xfrm.h>
 
+#include "tap.h"
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define UNUSED __attribute__((unused))
 
-UNUSED static void die(const char *fmt, ...)
+UNUSED __attribute__((noreturn, format(printf, 1, 2)))
+static void die(const char *fmt, ...)
 {
 	va_list ap;
 
@@ -68,12 +72,17 @@ UNUSED static int write_file(const char *name, const char *val)
 	return write_file_flags(name, val, 0);
 }
 
-UNUSED static double now(void)
+UNUSED static uint64_t clock_ns(clockid_t id)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
+	clock_gettime(id, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+UNUSED static double now(void)
+{
+	return clock_ns(CLOCK_MONOTONIC) / 1e9;
 }
 
 /* Messages */
@@ -83,15 +92,23 @@ struct msg {
 	char buf[4096 - sizeof(struct nlmsghdr)];
 };
 
-UNUSED static void msg_init(struct msg *m, uint16_t type, uint16_t flags,
-			    const void *payload, size_t len)
+/* Behind its end it is as it was, which takes less time than msg_init(). */
+UNUSED static void msg_start(struct msg *m, uint16_t type, uint16_t flags,
+			     const void *payload, size_t len)
 {
-	memset(m, 0, sizeof(*m));
+	memset(m, 0, NLMSG_LENGTH(0));
 	m->nlh.nlmsg_len = NLMSG_LENGTH(len);
 	m->nlh.nlmsg_type = type;
 	m->nlh.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
 	if (payload)
 		memcpy(NLMSG_DATA(&m->nlh), payload, len);
+}
+
+UNUSED static void msg_init(struct msg *m, uint16_t type, uint16_t flags,
+			    const void *payload, size_t len)
+{
+	memset(m, 0, sizeof(*m));
+	msg_start(m, type, flags, payload, len);
 }
 
 UNUSED static void msg_attr(struct msg *m, uint16_t type, const void *data,
@@ -102,9 +119,12 @@ UNUSED static void msg_attr(struct msg *m, uint16_t type, const void *data,
 
 	if (offs + RTA_LENGTH(len) > sizeof(*m))
 		die("a message of %zu bytes", offs + len);
+	/* what is between two attributes */
+	memset((char *)m + m->nlh.nlmsg_len, 0, offs - m->nlh.nlmsg_len);
 	rta->rta_type = type;
 	rta->rta_len = RTA_LENGTH(len);
-	memcpy(RTA_DATA(rta), data, len);
+	if (len)
+		memcpy(RTA_DATA(rta), data, len);
 	m->nlh.nlmsg_len = offs + rta->rta_len;
 }
 
@@ -214,6 +234,103 @@ UNUSED static int nl_request(struct nl *nl, struct msg *m)
 		return nl->err;
 	}
 	return nl_wait(nl);
+}
+
+/* Messages one after the other in a buffer, to be sent in one go */
+
+struct batch {
+	char *buf;
+	size_t len, cap;
+	unsigned int n;		/* messages */
+	size_t *at;		/* where each begins, and behind the last */
+	unsigned int at_cap;
+};
+
+UNUSED static void batch_reset(struct batch *b)
+{
+	b->len = 0;
+	b->n = 0;
+}
+
+UNUSED static void batch_free(struct batch *b)
+{
+	free(b->buf);
+	free(b->at);
+	memset(b, 0, sizeof(*b));
+}
+
+UNUSED static void batch_add(struct batch *b, struct msg *m)
+{
+	size_t len = NLMSG_ALIGN(m->nlh.nlmsg_len);
+
+	if (b->len + len > b->cap) {
+		b->cap = 2 * (b->len + len);
+		b->buf = realloc(b->buf, b->cap);
+	}
+	if (b->n + 2 > b->at_cap) {
+		b->at_cap = 2 * b->at_cap + 64;
+		b->at = realloc(b->at, b->at_cap * sizeof(*b->at));
+	}
+	if (!b->buf || !b->at)
+		die("memory");
+	b->at[b->n++] = b->len;
+	m->nlh.nlmsg_seq = b->n;
+	memcpy(b->buf + b->len, m, m->nlh.nlmsg_len);
+	memset(b->buf + b->len + m->nlh.nlmsg_len, 0, len - m->nlh.nlmsg_len);
+	b->len += len;
+	b->at[b->n] = b->len;
+}
+
+#define ACKS 64		/* read in one recvmmsg() */
+
+/* Send messages @first to @first + @n - 1 in one sendmsg() and read as many
+ * acknowledgements. Returns 0 if each of them is @expect, or the first other.
+ */
+UNUSED static int batch_send(int fd, const struct batch *b, unsigned int first,
+			     unsigned int n, int expect)
+{
+	static __thread char buf[ACKS][1024];
+	struct mmsghdr mm[ACKS];
+	struct iovec iov[ACKS];
+	int got, i, err = 0;
+	size_t len;
+
+	len = b->at[first + n] - b->at[first];
+	if (send(fd, b->buf + b->at[first], len, 0) != (ssize_t)len)
+		die("send %zu bytes", len);
+
+	for (i = 0; i < ACKS; i++) {
+		iov[i] = (struct iovec) { buf[i], sizeof(buf[i]) };
+		memset(&mm[i], 0, sizeof(mm[i]));
+		mm[i].msg_hdr.msg_iov = &iov[i];
+		mm[i].msg_hdr.msg_iovlen = 1;
+	}
+	while (n) {
+		got = recvmmsg(fd, mm, n < ACKS ? n : ACKS, MSG_WAITFORONE,
+			       NULL);
+		if (got <= 0)
+			die("no acknowledgement");
+		for (i = 0; i < got; i++) {
+			const struct nlmsghdr *nlh = (void *)buf[i];
+			const struct nlmsgerr *ack = NLMSG_DATA(nlh);
+
+			if (nlh->nlmsg_type != NLMSG_ERROR)
+				die("message of type %u in place of an acknowledgement",
+				    nlh->nlmsg_type);
+			if (-ack->error != expect && !err)
+				err = ack->error ? -ack->error : -1;
+		}
+		n -= got;
+	}
+	return err;
+}
+
+/* All of them in one, which has to succeed. */
+UNUSED static void batch_do(int fd, const struct batch *b, const char *what)
+{
+	errno = batch_send(fd, b, 0, b->n, 0);
+	if (errno)
+		die("%s", what);
 }
 
 /* SAs, as a dump shows them */
@@ -418,8 +535,8 @@ UNUSED static int sad_read(struct nl *nl, struct sad *sad)
 	return sad_each(nl, sad_add, sad);
 }
 
-/* How many SAs the kernel counts; -1: it does not say. */
-UNUSED static int sad_count(struct nl *nl)
+/* An attribute of XFRM_MSG_GETSADINFO's answer, in @nl; NULL: it has none. */
+UNUSED static const void *sad_info(struct nl *nl, int type)
 {
 	const struct rtattr *rta;
 	uint32_t val = ~0U;
@@ -428,13 +545,21 @@ UNUSED static int sad_count(struct nl *nl)
 
 	msg_init(&m, XFRM_MSG_GETSADINFO, 0, &val, sizeof(val));
 	if (nl_request(nl, &m) || !nl->answer.nlh.nlmsg_len)
-		return -1;
+		return NULL;
 	len = NLMSG_PAYLOAD(&nl->answer.nlh, sizeof(val));
 	rta = (void *)((char *)NLMSG_DATA(&nl->answer.nlh) + sizeof(val));
 	for (; RTA_OK(rta, len); rta = RTA_NEXT(rta, len))
-		if (rta->rta_type == XFRMA_SAD_CNT)
-			return *(uint32_t *)RTA_DATA(rta);
-	return -1;
+		if (rta->rta_type == type)
+			return RTA_DATA(rta);
+	return NULL;
+}
+
+/* How many SAs the kernel counts; -1: it does not say. */
+UNUSED static int sad_count(struct nl *nl)
+{
+	const uint32_t *count = sad_info(nl, XFRMA_SAD_CNT);
+
+	return count ? (int)*count : -1;
 }
 
 UNUSED static int sad_flush(struct nl *nl, uint8_t proto)
@@ -448,27 +573,44 @@ UNUSED static int sad_flush(struct nl *nl, uint8_t proto)
 
 /* Making SAs */
 
+/* Of a @key_id that is not 0 nobody else has the key. */
+UNUSED static void msg_alg(struct msg *m, int type, const char *name, int key_bits,
+			   int icv_bits, uint32_t key_id)
+{
+	union {
+		struct xfrm_algo algo;
+		struct xfrm_algo_aead aead;
+		struct xfrm_algo_auth auth;
+		char room[256];
+	} u = {};
+	size_t head = sizeof(u.algo);
+
+	/* the three of them begin alike */
+	snprintf(u.algo.alg_name, sizeof(u.algo.alg_name), "%s", name);
+	u.algo.alg_key_len = key_bits;
+	if (type == XFRMA_ALG_AEAD) {
+		u.aead.alg_icv_len = icv_bits;
+		head = sizeof(u.aead);
+	} else if (type == XFRMA_ALG_AUTH_TRUNC) {
+		u.auth.alg_trunc_len = icv_bits;
+		head = sizeof(u.auth);
+	}
+	memset(u.room + head, 0x6b, key_bits / 8);
+	if (key_id && key_bits)
+		memcpy(u.room + head, &key_id, sizeof(key_id));
+	msg_attr(m, type, &u, head + key_bits / 8);
+}
+
 UNUSED static void msg_aead(struct msg *m, const char *name, int key_bits,
 			    int icv_bits)
 {
-	struct { struct xfrm_algo_aead a; char key[64]; } alg = {};
-
-	snprintf(alg.a.alg_name, sizeof(alg.a.alg_name), "%s", name);
-	alg.a.alg_key_len = key_bits;
-	alg.a.alg_icv_len = icv_bits;
-	memset(alg.key, 0x6b, sizeof(alg.key));
-	msg_attr(m, XFRMA_ALG_AEAD, &alg, sizeof(alg.a) + key_bits / 8);
+	msg_alg(m, XFRMA_ALG_AEAD, name, key_bits, icv_bits, 0);
 }
 
 UNUSED static void msg_algo(struct msg *m, int type, const char *name,
 			    int key_bits)
 {
-	struct { struct xfrm_algo a; char key[64]; } alg = {};
-
-	snprintf(alg.a.alg_name, sizeof(alg.a.alg_name), "%s", name);
-	alg.a.alg_key_len = key_bits;
-	memset(alg.key, 0x6b, sizeof(alg.key));
-	msg_attr(m, type, &alg, sizeof(alg.a) + key_bits / 8);
+	msg_alg(m, type, name, key_bits, 0, 0);
 }
 
 UNUSED static void msg_esn(struct msg *m, int words, uint32_t window,
@@ -517,6 +659,71 @@ UNUSED static struct xfrm_lifetime_cfg unlimited(void)
 		.hard_byte_limit = XFRM_INF,
 		.soft_packet_limit = XFRM_INF,
 		.hard_packet_limit = XFRM_INF,
+	};
+}
+
+/* What SAs of IPv4 have in common; addresses and SPIs in the host's order */
+
+UNUSED static struct xfrm_usersa_info info4(uint8_t proto, uint8_t mode, uint32_t spi,
+					    uint32_t saddr, uint32_t daddr)
+{
+	return (struct xfrm_usersa_info) {
+		.sel.family	= AF_INET,
+		.id.daddr.a4	= htonl(daddr),
+		.id.spi		= htonl(spi),
+		.id.proto	= proto,
+		.saddr.a4	= htonl(saddr),
+		.lft		= unlimited(),
+		.family		= AF_INET,
+		.mode		= mode,
+	};
+}
+
+UNUSED static struct xfrm_usersa_id id4(uint8_t proto, uint32_t spi, uint32_t daddr)
+{
+	return (struct xfrm_usersa_id) {
+		.daddr.a4	= htonl(daddr),
+		.spi		= htonl(spi),
+		.family		= AF_INET,
+		.proto		= proto,
+	};
+}
+
+/* Of the rest, 0 keeps the selector and drops the reqid. */
+UNUSED static struct xfrm_user_migrate_state
+move4(struct xfrm_usersa_id id, uint32_t saddr, uint32_t daddr, uint32_t reqid)
+{
+	return (struct xfrm_user_migrate_state) {
+		.id		= id,
+		.new_daddr.a4	= htonl(daddr),
+		.new_saddr.a4	= htonl(saddr),
+		.new_reqid	= reqid,
+		.new_family	= AF_INET,
+	};
+}
+
+UNUSED static struct xfrm_userpolicy_info policy4(int dir)
+{
+	return (struct xfrm_userpolicy_info) {
+		.sel.family	= AF_INET,
+		.lft		= unlimited(),
+		.dir		= dir,
+	};
+}
+
+UNUSED static struct xfrm_user_tmpl tmpl4(uint8_t proto, uint8_t mode, uint32_t reqid,
+					  uint32_t saddr, uint32_t daddr)
+{
+	return (struct xfrm_user_tmpl) {
+		.id.proto	= proto,
+		.id.daddr.a4	= htonl(daddr),
+		.saddr.a4	= htonl(saddr),
+		.family		= AF_INET,
+		.reqid		= reqid,
+		.mode		= mode,
+		.aalgos		= ~0,
+		.ealgos		= ~0,
+		.calgos		= ~0,
 	};
 }
 

@@ -66,24 +66,19 @@ static void *xcalloc(size_t n, size_t size)
 }
 
 /* Where an SA is: one of four places. The address also tells SAs apart. */
-static xfrm_address_t place(int n)
+static uint32_t place(int n)
 {
-	return (xfrm_address_t) { .a4 = htonl(0x0a140001 + (n & 3)) };
+	return 0x0a140001 + (n & 3);
 }
+
+#define SOURCE 0x0a140101
 
 static void msg_add(struct msg *m, uint32_t spi, int where, int life, bool null)
 {
-	struct xfrm_usersa_info info;
+	struct xfrm_usersa_info info = info4(IPPROTO_ESP, XFRM_MODE_TUNNEL, spi, SOURCE,
+					     place(where));
 
-	memset(&info, 0, sizeof(info));
-	info.family = AF_INET;
-	info.id.daddr = place(where);
-	info.saddr.a4 = htonl(0x0a140101);
-	info.id.spi = htonl(spi);
-	info.id.proto = IPPROTO_ESP;
-	info.mode = XFRM_MODE_TUNNEL;
 	info.reqid = spi & 0xff;
-	info.lft = unlimited();
 	info.lft.hard_add_expires_seconds = life;
 	info.replay_window = 32;
 	msg_init(m, XFRM_MSG_NEWSA, 0, &info, sizeof(info));
@@ -105,51 +100,25 @@ static int add(struct nl *nl, uint32_t spi, int where, int life, bool null)
 /* Many in one go, which takes a fraction of the time. Returns the first error. */
 static int add_many(struct nl *nl, uint32_t spi, int n)
 {
-	char buf[1 << 15] __attribute__((aligned(8)));
-	struct nlmsghdr *nlh;
-	int len = 0, i, err = 0;
+	struct batch b = {};
 	struct msg m;
+	int i, err;
 
 	for (i = 0; i < n; i++) {
 		msg_add(&m, spi + i, 0, 0, (spi + i) % 64);
-		if (i < n - 1)
-			m.nlh.nlmsg_flags &= ~NLM_F_ACK;
-		m.nlh.nlmsg_seq = ++nl->seq;
-		memcpy(buf + len, &m, m.nlh.nlmsg_len);
-		len += NLMSG_ALIGN(m.nlh.nlmsg_len);
+		batch_add(&b, &m);
 	}
-	if (send(nl->fd, buf, len, 0) < 0)
-		return errno;
-	for (;;) {
-		len = recv(nl->fd, buf, sizeof(buf), 0);
-		if (len < 0)
-			return errno;
-		for (nlh = (void *)buf; NLMSG_OK(nlh, (unsigned int)len);
-		     nlh = NLMSG_NEXT(nlh, len)) {
-			if (nlh->nlmsg_type != NLMSG_ERROR)
-				continue;
-			nl_parse_ack(nl, nlh);
-			err = err ?: nl->err;
-			if (nlh->nlmsg_seq == nl->seq)
-				return err;
-		}
-	}
+	err = batch_send(nl->fd, &b, 0, b.n, 0);
+	batch_free(&b);
+	return err;
 }
 
 static int move(struct nl *nl, uint32_t spi, int from, int to, long *count)
 {
-	struct xfrm_user_migrate_state um;
+	struct xfrm_user_migrate_state um = move4(id4(IPPROTO_ESP, spi, place(from)), SOURCE,
+						  place(to), spi & 0xff);
 	struct msg m;
 
-	memset(&um, 0, sizeof(um));
-	um.id.daddr = place(from);
-	um.id.spi = htonl(spi);
-	um.id.family = AF_INET;
-	um.id.proto = IPPROTO_ESP;
-	um.new_daddr = place(to);
-	um.new_saddr.a4 = htonl(0x0a140101);
-	um.new_family = AF_INET;
-	um.new_reqid = spi & 0xff;
 	msg_init(&m, XFRM_MSG_MIGRATE_STATE, 0, &um, sizeof(um));
 	if (nl_request(nl, &m))
 		__atomic_add_fetch(&refused, 1, __ATOMIC_RELAXED);
@@ -160,14 +129,9 @@ static int move(struct nl *nl, uint32_t spi, int from, int to, long *count)
 
 static int del(struct nl *nl, uint32_t spi, int where)
 {
-	struct xfrm_usersa_id id;
+	struct xfrm_usersa_id id = id4(IPPROTO_ESP, spi, place(where));
 	struct msg m;
 
-	memset(&id, 0, sizeof(id));
-	id.daddr = place(where);
-	id.spi = htonl(spi);
-	id.family = AF_INET;
-	id.proto = IPPROTO_ESP;
 	msg_init(&m, XFRM_MSG_DELSA, 0, &id, sizeof(id));
 	return nl_request(nl, &m);
 }
@@ -195,7 +159,7 @@ static void *keeper(void *arg)
 		many = first + n - i < MANY ? first + n - i : MANY;
 		err = add_many(&nl, KEEP_BASE + i, many);
 		if (err) {
-			wrong("NEWSA: %s: %s", strerror(err), nl.text);
+			wrong("NEWSA: %s", strerror(err));
 			return NULL;
 		}
 		for (to = 0; to < many; to++)
@@ -266,40 +230,24 @@ static void *fighter(void *arg)
 
 static void lo_sa(struct nl *nl, int n)
 {
-	struct xfrm_userpolicy_info pol;
-	struct xfrm_usersa_info info;
-	struct xfrm_user_tmpl t;
+	uint32_t addr = 0x7f000001 + n, reqid = 1000 + n;
+	struct xfrm_usersa_info info = info4(IPPROTO_ESP, XFRM_MODE_TRANSPORT, TRAFFIC_BASE + n,
+					     INADDR_LOOPBACK, addr);
+	struct xfrm_userpolicy_info pol = policy4(XFRM_POLICY_OUT);
+	struct xfrm_user_tmpl t = tmpl4(IPPROTO_ESP, XFRM_MODE_TRANSPORT, reqid, INADDR_LOOPBACK,
+					addr);
 	struct msg m;
 
-	memset(&info, 0, sizeof(info));
-	info.family = AF_INET;
-	info.id.daddr.a4 = htonl(0x7f000001 + n);
-	info.saddr.a4 = htonl(0x7f000001);
-	info.id.spi = htonl(TRAFFIC_BASE + n);
-	info.id.proto = IPPROTO_ESP;
-	info.mode = XFRM_MODE_TRANSPORT;
-	info.reqid = 1000 + n;
-	info.lft = unlimited();
+	info.reqid = reqid;
 	info.replay_window = 32;
 	msg_init(&m, XFRM_MSG_NEWSA, 0, &info, sizeof(info));
 	msg_aead(&m, "rfc4106(gcm(aes))", 160, 128);
 	if (nl_request(nl, &m))
 		die("SA for traffic: %s", nl->text);
 
-	memset(&pol, 0, sizeof(pol));
-	pol.sel.family = AF_INET;
 	pol.sel.proto = IPPROTO_UDP;
 	pol.sel.daddr = info.id.daddr;
 	pol.sel.prefixlen_d = 32;
-	pol.lft = unlimited();
-	pol.dir = XFRM_POLICY_OUT;
-	memset(&t, 0, sizeof(t));
-	t.family = AF_INET;
-	t.id.daddr = info.id.daddr;
-	t.saddr = info.saddr;
-	t.id.proto = IPPROTO_ESP;
-	t.reqid = info.reqid;
-	t.aalgos = t.ealgos = t.calgos = ~0;
 	msg_init(&m, XFRM_MSG_NEWPOLICY, 0, &pol, sizeof(pol));
 	msg_attr(&m, XFRMA_TMPL, &t, sizeof(t));
 	if (nl_request(nl, &m))
@@ -310,21 +258,15 @@ static void *traffic_mover(void *arg)
 {
 	struct xfrm_user_migrate_state um;
 	unsigned int seed = 77, n;
+	uint32_t addr;
 	struct nl nl;
 	struct msg m;
 
 	thread_nl(&nl);
 	while (!stop) {
 		n = rand_r(&seed) % TRAFFIC;
-		memset(&um, 0, sizeof(um));
-		um.id.daddr.a4 = htonl(0x7f000001 + n);
-		um.id.spi = htonl(TRAFFIC_BASE + n);
-		um.id.family = AF_INET;
-		um.id.proto = IPPROTO_ESP;
-		um.new_daddr = um.id.daddr;
-		um.new_saddr.a4 = htonl(0x7f000001);
-		um.new_family = AF_INET;
-		um.new_reqid = 1000 + n;
+		addr = 0x7f000001 + n;
+		um = move4(id4(IPPROTO_ESP, TRAFFIC_BASE + n, addr), INADDR_LOOPBACK, addr, 1000 + n);
 		msg_init(&m, XFRM_MSG_MIGRATE_STATE, 0, &um, sizeof(um));
 		/* what the SA sets on its packets changes, not where they go */
 		msg_u32(&m, XFRMA_SET_MARK, rand_r(&seed) & 3);
@@ -506,19 +448,6 @@ static long slab(void)
 	return n;
 }
 
-static int number, failures;
-static void ok(bool good, const char *fmt, ...)
-{
-	va_list ap;
-
-	printf("%sok %d - ", good ? "" : "not ", ++number);
-	va_start(ap, fmt);
-	vprintf(fmt, ap);
-	va_end(ap);
-	printf("\n");
-	failures += !good;
-}
-
 int main(int argc, char **argv)
 {
 	int cpus = sysconf(_SC_NPROCESSORS_ONLN), i, n, count, count2, want, secs;
@@ -630,9 +559,9 @@ int main(int argc, char **argv)
 		usleep(100000);
 	}
 	if (slab_before < 0)
-		printf("ok %d - slab # SKIP the kernel does not tell\n", ++number);
+		skip("slab", "the kernel does not tell");
 	else
 		ok(slab_after <= slab_before,
 		   "the slab holds %ld SAs, %ld before", slab_after, slab_before);
-	return !!failures;
+	return !!tap_failed;
 }
