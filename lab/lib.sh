@@ -4,8 +4,16 @@
 
 say() { printf '== %s\n' "$*" >&2; }
 die() { printf '%s\n' "$*" >&2; exit 1; }
-# usage: what stands at the head of the script, and its end
-usage() { sed -n '3,/^[^#]/s/^# \{0,1\}//p' "${BASH_SOURCE[1]}" && exit; }
+# usage: prints what stands at the head of the script, and ends it
+usage() { sed -n '3,/^[^#]/s/^# \{0,1\}//p' "${BASH_SOURCE[-1]}" && exit; }
+# no_arguments WORDS "$@": for a script that takes none but --help
+no_arguments() {
+	case ${2-} in
+	'') ;;
+	--help | -h) usage ;;
+	*) die "$1" ;;
+	esac
+}
 
 # A git hook or a developer's shell must not steer git into another repository or
 # change what it writes. What says where git's configuration is may stay.
