@@ -70,6 +70,8 @@ interop: ## strongSwan roams, on the base and on our kernel; T="scenario..." (ch
 	@checks/interop/run
 bench: ## what a migration costs and interrupts, ours and the base; QUICK=1: 4 min (checks/bench/README.md; 25 min)
 	@checks/bench/run
+figures: ## results/*.svg and the pages with them, of the measured data in results/*.tsv (seconds)
+	@checks/lib/figures
 mutants: ## the series broken on purpose, one line at a time: which test notices (30 min)
 	@checks/mutants/run
 ip-mutants: ## the same for ip xfrm state migrate and its tests (20 min)

@@ -40,7 +40,8 @@ void link_up(const char *name);
 void addr4_add(const char *name, uint32_t addr, int prefix);
 
 enum mib {
-	IN_NO_STATES, OUT_NO_STATES, IN_INVALID, OUT_INVALID, IN_SEQ, OTHER,
+	IN_NO_STATES, OUT_NO_STATES, IN_INVALID, OUT_INVALID, IN_SEQ,
+	IN_MISMATCH, OTHER,
 	MIBS
 };
 extern const char *const mib_names[MIBS];

@@ -194,7 +194,8 @@ void addr4_add(const char *name, uint32_t addr, int prefix)
 
 const char *const mib_names[MIBS] = {
 	"XfrmInNoStates", "XfrmOutNoStates", "XfrmInStateInvalid",
-	"XfrmOutStateInvalid", "XfrmInStateSeqError", "other",
+	"XfrmOutStateInvalid", "XfrmInStateSeqError", "XfrmInStateMismatch",
+	"other",
 };
 
 /* Add what xfrm_stat of @host says now, or take it off. */

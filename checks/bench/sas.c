@@ -189,6 +189,9 @@ void batch_migrate(struct batch *b, uint32_t plain_s, uint32_t plain_d,
 
 	msg_start(&m, XFRM_MSG_MIGRATE, 0, &id, sizeof(id));
 	msg_attr(&m, XFRMA_MIGRATE, &um, sizeof(um));
+	/* Linux 7.2 moves an SA to plain ESP if the request has no XFRMA_ENCAP */
+	if (to->sport)
+		encap_attr(&m, to->sport);
 	batch_add(b, &m);
 }
 
