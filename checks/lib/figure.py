@@ -20,12 +20,12 @@ COLOURS = {
     "ink": ("#1f2328", "#e6edf3"),
     "muted": ("#59636e", "#9da7b1"),
     "grid": ("#d8dee4", "#30363d"),
-    "ours": ("#0969da", "#58a6ff"),
-    "upstream": ("#bc4c00", "#f0883e"),
-    "other": ("#8c959f", "#768390"),
-    "bad": ("#cf222e", "#ff7b72"),
+    "blue": ("#0969da", "#58a6ff"),
+    "orange": ("#bc4c00", "#f0883e"),
+    "grey": ("#8c959f", "#768390"),
+    "red": ("#cf222e", "#ff7b72"),
 }
-paper, ink, muted, grid, ours, upstream, other, bad = (light for light, _ in COLOURS.values())
+paper, ink, muted, grid, blue, orange, grey, red = (light for light, _ in COLOURS.values())
 
 plt.rcParams.update({
     "font.family": "DejaVu Sans", "font.size": 9.5,
