@@ -27,7 +27,6 @@ unset name CDPATH
 export LC_ALL=C
 
 TOP=$(cd -P -- "${BASH_SOURCE[0]%/*}/.." && pwd)
-BUILD=$TOP/build
 # base directory specification: a relative path is to be ignored
 case ${XDG_CACHE_HOME-} in
 /*) CACHE=$XDG_CACHE_HOME/xfrm-migrate-state ;;
@@ -40,8 +39,23 @@ name=${TOP##*/}
 CLONE_ID=${name//[!A-Za-z0-9._]/_}-$CLONE_ID
 unset name
 
-# shellcheck source=base.mk
-. "$TOP/base.mk"
+# pins: reads base.mk, and for LINUX=6.12 bases/linux-6.12.mk, too. A script that works
+# with other bases than that of base.mk, the reference, says `bases=any`; others stop.
+pins() {
+	# shellcheck source=base.mk
+	. "$TOP/base.mk"
+	case ${LINUX-} in
+	'' | "${LINUX_VERSION%.*}") export LINUX='' && return ;;
+	esac
+	[[ $LINUX =~ ^[0-9]+\.[0-9]+$ && -r $TOP/bases/linux-$LINUX.mk ]] ||
+		die "LINUX=$LINUX: there is no bases/linux-$LINUX.mk, only $(cd "$TOP/bases" 2>/dev/null && echo linux-*.mk)"
+	[ "${bases-}" = any ] || die "${0#"$TOP/"} is for the reference base, Linux $LINUX_VERSION: not with LINUX=$LINUX"
+	# shellcheck source=bases/linux-6.12.mk
+	. "$TOP/bases/linux-$LINUX.mk"
+}
+pins
+# of each base; ip, selftests and initramfs are the same for all
+BUILD=$TOP/build${LINUX:+/$LINUX} USERSPACE=$TOP/build
 
 # need TOOL...: installs what is missing, or names it and stops
 need() { "$TOP/lab/need" "$@" || exit 1; }
@@ -73,33 +87,48 @@ tree_of() {
 
 # uapi_headers: the directory of the patched tree's UAPI headers, which lab/selftests
 # installs; the host's know nothing of a new message. Call it as `dir=$(uapi_headers)`.
-uapi_headers() {
-	"$TOP/lab/selftests" >&2 && echo "$(tree_of linux)/out-selftests/usr/include"
-}
+# They are those of the reference base.
+uapi_headers() (
+	"$TOP/lab/selftests" >&2 || return
+	LINUX='' && pins
+	echo "$(tree_of linux)/out-selftests/usr/include"
+)
 
-# debian_mirror [LISTS]: the URI of Debian's main archive among the host's apt
-# sources, by what the archive's Release file in apt's (or our) lists says of itself
+# debian_mirror LABEL [LISTS]: the URI of Debian's archive of that label among the host's
+# apt sources, by what the archive's Release file in apt's (or our) lists says of itself
 debian_mirror() {
-	local option=() index uri found=''
-	[ $# -eq 0 ] || option=(-o "Dir::State::lists=$1")
+	local label=$1 option=() index uri found=''
+	[ $# -eq 1 ] || option=(-o "Dir::State::lists=$2")
 	# shellcheck disable=SC2016 # the variables are apt's
 	apt-get "${option[@]}" indextargets --no-release-info \
 		--format '$(FILENAME) $(REPO_URI)' 'Created-By: Packages' 'Component: main' 2>/dev/null |
 		while read -r index uri; do
-			if [ -z "$found" ] && grep -qsx 'Label: Debian' "${index%_main_*}"_{InRelease,Release}; then
+			if [ -z "$found" ] && grep -qsx "Label: $label" "${index%_main_*}"_{InRelease,Release}; then
 				found=$uri
 				echo "$uri"
 			fi
 		done
 }
 
-# mirror: the Debian mirror to use: $MIRROR, or the one this machine's apt uses.
+# mirror [LABEL]: the mirror of Debian to use: $MIRROR, or the one this machine's apt uses.
+# LABEL is Debian-Security for the archive of security updates: that which this machine's
+# apt uses, or else the one beside the mirror.
 # Call it as `uri=$(mirror)`, on a line of its own, so that its failure counts.
 mirror() {
 	local uri=${MIRROR-} lists=$CACHE/apt/host-lists
+	if [ "${1-}" = Debian-Security ]; then
+		if [ -z "$uri" ]; then uri=$(debian_mirror Debian-Security); fi
+		[ -n "$uri" ] || uri=$(mirror)
+		uri=${uri%/}
+		case $uri in
+		*-security) echo "$uri" ;;
+		*) echo "$uri-security" ;;
+		esac
+		return
+	fi
 	if [ -z "$uri" ]; then
 		need apt-get
-		uri=$(debian_mirror)
+		uri=$(debian_mirror Debian)
 		if [ -z "$uri" ]; then
 			# Containers come without lists: ask for the Release files alone, and
 			# keep them apart from the host's.
@@ -109,7 +138,7 @@ mirror() {
 				-o Acquire::IndexTargets::deb::Packages::DefaultEnabled=no \
 				-o Acquire::IndexTargets::deb-src::Sources::DefaultEnabled=no \
 				update >/dev/null 2>&1 || true
-			uri=$(debian_mirror "$lists")
+			uri=$(debian_mirror Debian "$lists")
 		fi
 	fi
 	# Debian's cloud images name a file with a list of mirrors

@@ -31,11 +31,15 @@ as_lab() {
 
 # dirs_of PROJECT: its directories below patches/, in the order they apply
 dirs_of() {
-	case $1 in
+	case $1${LINUX:+-$LINUX} in
+	linux-[0-9]*) echo "linux-$LINUX" ;;
 	linux) cat "$TOP/patches/linux.series" ;;
 	*) echo "$1" ;;
 	esac
 }
+
+# all_projects: those that a command works on if none is named
+all_projects() { echo linux; [ -n "$LINUX" ] || echo iproute2; }
 
 # tag_of DIR: the tag that follows where the patches of DIR end, if others come after them
 tag_of() {
@@ -152,6 +156,15 @@ new_repo() {
 	} 2>&1) || failed "cannot make a git repository" "$words"
 }
 
+# unpack FILE DIR: the source in FILE, a tarball, or a package of Debian that has one
+unpack() {
+	local into=(-C "$2" --strip-components=1 --no-same-owner --no-same-permissions)
+	case $1 in
+	*.deb) (set -o pipefail && dpkg-deb --fsys-tarfile "$1" | tar -xO --wildcards './usr/src/*.tar.xz' | tar -xJ "${into[@]}") ;;
+	*) tar -xf "$1" "${into[@]}" ;;
+	esac
+}
+
 # make_base PROJECT: sees to the unpatched tree, shared by all clones
 make_base() {
 	local project=$1 home file sha words
@@ -166,8 +179,7 @@ make_base() {
 	half_made+=("$home/base.new")
 	rm -rf "$home/base.new"
 	mkdir -p "$home/base.new"
-	words=$(tar -xf "$file" -C "$home/base.new" --strip-components=1 --no-same-owner --no-same-permissions 2>&1) ||
-		failed "cannot unpack ${file##*/}" "$words"
+	words=$(unpack "$file" "$home/base.new" 2>&1) || failed "cannot unpack ${file##*/}" "$words"
 	words=$({
 		g "$home/base.new" -c init.defaultBranch=series init -q --template= &&
 			# -f: the tarball's own .gitignore names files that the tarball has.
@@ -291,13 +303,13 @@ tag_parts() {
 # as_of REV: this repository's pins, patches and scripts as of REV, in $as_of
 as_of() {
 	local paths
-	paths=$(git -C "$TOP" ls-tree --name-only "$1" -- base.mk patches 2>/dev/null) || die "$verb: no revision '$1' in $TOP"
+	paths=$(git -C "$TOP" ls-tree --name-only "$1" -- base.mk bases patches 2>/dev/null) || die "$verb: no revision '$1' in $TOP"
 	grep -qx base.mk <<<"$paths" || die "$verb: revision '$1' has no base.mk"
 	as_of=$BUILD/.$verb.as-of
 	half_made+=("$as_of")
 	rm -rf "$as_of"
 	mkdir -p "$as_of"
-	# shellcheck disable=SC2086 # two words at most, ours
+	# shellcheck disable=SC2086 # three words at most, ours
 	git -C "$TOP" -c core.autocrlf=false archive "$1" $paths | tar -x -C "$as_of"
 	cp -r "$TOP/lab" "$TOP/queue" "$as_of/"
 	# before there was that file
@@ -307,8 +319,7 @@ as_of() {
 # turn_to DIR: from here on it is the pins and patches of DIR
 turn_to() {
 	TOP=$1
-	# shellcheck source=base.mk
-	. "$TOP/base.mk"
+	pins
 }
 
 # local_work TREE: what is in this clone's tree and not in patches/, in a few words;
