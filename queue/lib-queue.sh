@@ -160,7 +160,11 @@ new_repo() {
 unpack() {
 	local into=(-C "$2" --strip-components=1 --no-same-owner --no-same-permissions)
 	case $1 in
-	*.deb) (set -o pipefail && dpkg-deb --fsys-tarfile "$1" | tar -xO --wildcards './usr/src/*.tar.xz' | tar -xJ "${into[@]}") ;;
+	*.deb)
+		(set -o pipefail && dpkg-deb --fsys-tarfile "$1" | tar -xO --wildcards './usr/src/*.tar.xz' | tar -xJ "${into[@]}") || return
+		# Debian's packaging ignores all files at the top, so that new ones would not show
+		sed -i '/^# Debian packaging: ignore everything/,$d' "$2/.gitignore"
+		;;
 	*) tar -xf "$1" "${into[@]}" ;;
 	esac
 }
