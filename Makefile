@@ -46,6 +46,8 @@ send: ## SERIES=linux-fixes: a dry run of sending a series; checks author, sign-
 	@queue/send $(SERIES)
 rebase: ## after base.mk names another base: bring the patches of revision OLD=rev to it
 	@queue/rebase
+carry: ## LINUX=6.12: bring changes of the main series to that base's; T=--check: which patches lag
+	@queue/carry $(T)
 bisect: ## each patch builds, boots and passes (2 h, what has passed is in results/bisect); T=numbers
 	@queue/bisect $(T)
 lint: ## what netdev's CI says of each patch, new findings only (1 h); T=numbers, T=series

@@ -187,3 +187,41 @@ new_base() {
 		s/^LINUX_SHA256=.*/LINUX_SHA256=$(sha256sum <"$W/linux_1.1.tar.xz" | cut -d ' ' -f 1)/" "$C/base.mk"
 	LINUX_TARBALL=$W/linux_1.1.tar.xz
 }
+
+# other_base [SED]: a second base, Linux 0.9, which is 1.0 with a line more in state.c (and
+# SED on it), and the main series carried to it: patches/linux-0.9, with OF
+other_base() {
+	cp -r "$W/src/linux-1.0" "$W/src/linux-0.9"
+	(
+		cd "$W/src/linux-0.9"
+		pgit checkout -q base
+		sed -i "1i line 0${1:+;$1}" net/xfrm/state.c
+		rm -rf .git
+		tar -C .. -cJf "$W/linux_0.9.tar.xz" linux-0.9
+		pgit init -q
+		pgit add -f -A
+		pgit commit -qm base
+		pgit tag base
+		pgit am -q --keep-cr --keep-non-patch "$C"/patches/linux-fixes/*.patch "$C"/patches/linux/*.patch
+		pgit format-patch -q "${CANONICAL[@]}" -o "$C/patches/linux-0.9" base..HEAD
+	)
+	mkdir -p "$C/bases"
+	cat >"$C/bases/linux-0.9.mk" <<-END
+		LINUX_VERSION=0.9
+		LINUX_DEBVERSION=0.9-1
+		LINUX_SUITE=trixie
+		LINUX_FILE=linux_0.9.tar.xz
+		LINUX_SHA256=$(sha256sum <"$W/linux_0.9.tar.xz" | cut -d ' ' -f 1)
+	END
+	(cd "$C" && pgit rev-parse HEAD >patches/linux-0.9/OF && pgit add -A && pgit commit -qm 'another base')
+	ok "$C/queue/import" linux
+	L=$(realpath "$C/build/linux")
+	LINUX=0.9 LINUX_TARBALL=$W/linux_0.9.tar.xz ok "$C/queue/import"
+	O=$(realpath "$C/build/0.9/linux")
+}
+
+# main_is MESSAGE: build/linux is the main series now, and committed
+main_is() {
+	ok "$C/queue/export" linux
+	(cd "$C" && pgit add -A && pgit commit -qm "$1")
+}
