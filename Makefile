@@ -80,6 +80,8 @@ ip-mutants: ## the same for ip xfrm state migrate and its tests (20 min)
 	@checks/ip/mutants
 ip-kernels: ## one ip on our kernel, the base and Debian's: which of them it says cannot migrate (3 min)
 	@checks/ip/kernels
+check-bases: ## the selftests on the kernels of bases/, with their patches; UM=1, DEBUG=1 (20 min each); T=6.12
+	@checks/bases/run $(T)
 compare-base: ## the kernel's own selftests of xfrm, base against patched, as a table (35 to 60 min); T=names
 	@checks/compare-base/run $(T)
 fuzz: ## SECS=n [SEED=n]: the message among all others against a model, then chaos, DEBUG=1 kernel (6 min)
