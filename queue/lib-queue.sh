@@ -32,7 +32,8 @@ as_lab() {
 # dirs_of PROJECT: its directories below patches/, in the order they apply
 dirs_of() {
 	case $1${LINUX:+-$LINUX} in
-	linux-[0-9]*) echo "linux-$LINUX" ;;
+	# several series, or one row
+	linux-[0-9]*) cat "$TOP/patches/linux-$LINUX.series" 2>/dev/null || echo "linux-$LINUX" ;;
 	linux) cat "$TOP/patches/linux.series" ;;
 	*) echo "$1" ;;
 	esac
