@@ -29,6 +29,16 @@ as_lab() {
 		GIT_COMMITTER_NAME=lab GIT_COMMITTER_EMAIL=lab@localhost GIT_COMMITTER_DATE='@0 +0000' "$@"
 }
 
+# choose_projects "$@": the trees that the script's argument names
+choose_projects() {
+	case ${1-} in
+	'') mapfile -t projects < <(all_projects) ;;
+	linux | iproute2 | strongswan) projects=("$1") ;;
+	--help | -h) usage ;;
+	*) die "$verb: no tree '$1' (see queue/$verb --help)" ;;
+	esac
+}
+
 # dirs_of PROJECT: its directories below patches/, in the order they apply
 dirs_of() {
 	case $1${LINUX:+-$LINUX} in
