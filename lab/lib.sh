@@ -88,11 +88,11 @@ tree_of() {
 # uapi_headers: the directory of the patched tree's UAPI headers, which lab/selftests
 # installs; the host's know nothing of a new message. Call it as `dir=$(uapi_headers)`.
 # They are those of the reference base.
-uapi_headers() (
+uapi_headers() {
 	"$TOP/lab/selftests" >&2 || return
-	LINUX='' && pins
-	echo "$(tree_of linux)/out-selftests/usr/include"
-)
+	# shellcheck disable=SC2016 # the other shell's
+	echo "$(LINUX='' bash -c '. "$0/lab/lib.sh" && tree_of linux' "$TOP")/out-selftests/usr/include"
+}
 
 # debian_mirror LABEL [LISTS]: the URI of Debian's archive of that label among the host's
 # apt sources, by what the archive's Release file in apt's (or our) lists says of itself
@@ -110,15 +110,15 @@ debian_mirror() {
 		done
 }
 
-# mirror [LABEL]: the mirror of Debian to use: $MIRROR, or the one this machine's apt uses.
+# mirror LABEL: the mirror of Debian to use: $MIRROR, or the one this machine's apt uses.
 # LABEL is Debian-Security for the archive of security updates: that which this machine's
 # apt uses, or else the one beside the mirror.
-# Call it as `uri=$(mirror)`, on a line of its own, so that its failure counts.
+# Call it as `uri=$(mirror Debian)`, on a line of its own, so that its failure counts.
 mirror() {
 	local uri=${MIRROR-} lists=$CACHE/apt/host-lists
 	if [ "${1-}" = Debian-Security ]; then
 		if [ -z "$uri" ]; then uri=$(debian_mirror Debian-Security); fi
-		[ -n "$uri" ] || uri=$(mirror)
+		[ -n "$uri" ] || uri=$(mirror Debian)
 		uri=${uri%/}
 		case $uri in
 		*-security) echo "$uri" ;;
