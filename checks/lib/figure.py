@@ -5,11 +5,12 @@ A figure has one message, which is its title. It is an SVG file whose colours fo
 reader's choice of a light or a dark page. Letters are outlines, so that no font of the
 reader's moves them. The same data gives the same file, byte for byte.
 """
-import csv
 import os
 import re
 
 import matplotlib
+
+import page
 
 matplotlib.use("agg")
 import matplotlib.pyplot as plt  # noqa: E402
@@ -40,13 +41,8 @@ WIDTH = 8.6  # inches of 72 points: what a README shows without scaling
 
 
 def tables(path):
-    """{name: rows} of a file whose lines are a table's name and a row of it, with tabs
-    between; the first row of a table has the names of its columns. Rows are dicts."""
-    found = {}
-    with open(path, encoding="utf-8", newline="") as file:
-        for name, *cells in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
-            found.setdefault(name, []).append(cells)
-    return {name: [dict(zip(rows[0], row)) for row in rows[1:]] for name, rows in found.items()}
+    """page.tables() with rows that are dicts"""
+    return {name: [dict(zip(rows[0], row)) for row in rows[1:]] for name, rows in page.tables(path).items()}
 
 
 def start(title, subtitle, height, rows=1, columns=1, **kwargs):
