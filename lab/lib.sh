@@ -85,13 +85,17 @@ tree_of() {
 	esac
 }
 
+# reference_tree: the tree of Linux of the reference base, whatever LINUX says
+reference_tree() {
+	# shellcheck disable=SC2016 # the other shell's
+	LINUX='' bash -c '. "$0/lab/lib.sh" && tree_of linux' "$TOP"
+}
+
 # uapi_headers: the directory of the patched tree's UAPI headers, which lab/selftests
 # installs; the host's know nothing of a new message. Call it as `dir=$(uapi_headers)`.
 # They are those of the reference base.
 uapi_headers() {
-	"$TOP/lab/selftests" >&2 || return
-	# shellcheck disable=SC2016 # the other shell's
-	echo "$(LINUX='' bash -c '. "$0/lab/lib.sh" && tree_of linux' "$TOP")/out-selftests/usr/include"
+	"$TOP/lab/selftests" >&2 && echo "$(reference_tree)/out-selftests/usr/include"
 }
 
 # debian_mirror LABEL [LISTS]: the URI of Debian's archive of that label among the host's

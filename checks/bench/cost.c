@@ -197,7 +197,7 @@ static unsigned int sad_buckets(int fd)
 }
 
 /* The hash tables grow in the background, when an SA is added to @n that share
- * chains. A kernel that searches them without a lock misses SAs meanwhile, as
+ * chains. A kernel that searches them without a lock misses SAs then, as
  * Debian's 7.2 does: let it happen before anything is measured.
  */
 static void tables_grow(int fd, const struct spec *last, unsigned int n)
@@ -559,7 +559,7 @@ void do_memory(int rounds)
 			if (job_run(&job, host.fd, BATCH, 1).err)
 				die("%s failed", name);
 			memory_print(name, round, 2, MEMORY_SAS, 0);
-			/* so many that the old SAs are destroyed meanwhile */
+			/* so many that the old SAs are destroyed in between */
 			t = now_ns();
 			if (job_run(&job, host.fd, BATCH, MEMORY_MORE).err)
 				die("%s failed", name);

@@ -52,6 +52,13 @@ pgit() {
 		git -c user.name='Zoë Tester' -c user.email=zoe@example.org "$@"
 }
 
+# pins_of PROJECT VERSION: the pins of its tarball in $W
+pins_of() {
+	local file=$1_$2.tar.xz
+	printf "${1^^}_%s\n" "VERSION=$2" "DEBVERSION=$2-1" SUITE=trixie "FILE=$file" \
+		"SHA256=$(sha256sum <"$W/$file" | cut -d ' ' -f 1)"
+}
+
 # fixture DIR: a checkout of the product with tiny bases and patches, made by plain git
 fixture() {
 	local dir=$1 src=$W/src
@@ -75,19 +82,7 @@ fixture() {
 	printf 'ip %s\n' {1..20} >"$src/iproute2-1.0/ip/xfrm.c"
 	tar -C "$src" -cJf "$W/linux_1.0.tar.xz" linux-1.0
 	tar -C "$src" -cJf "$W/iproute2_1.0.tar.xz" iproute2-1.0
-	cat >"$dir/base.mk" <<-END
-		LINUX_VERSION=1.0
-		LINUX_DEBVERSION=1.0-1
-		LINUX_SUITE=trixie
-		LINUX_FILE=linux_1.0.tar.xz
-		LINUX_SHA256=$(sha256sum <"$W/linux_1.0.tar.xz" | cut -d ' ' -f 1)
-		IPROUTE2_VERSION=1.0
-		IPROUTE2_DEBVERSION=1.0-1
-		IPROUTE2_SUITE=trixie
-		IPROUTE2_FILE=iproute2_1.0.tar.xz
-		IPROUTE2_SHA256=$(sha256sum <"$W/iproute2_1.0.tar.xz" | cut -d ' ' -f 1)
-		GUEST_SUITE=trixie
-	END
+	{ pins_of linux 1.0 && pins_of iproute2 1.0 && echo GUEST_SUITE=trixie; } >"$dir/base.mk"
 	cp -r "$TOP/lab" "$TOP/queue" "$TOP/.gitattributes" "$TOP/.gitignore" "$dir/"
 	(
 		cd "$src/linux-1.0"
@@ -206,13 +201,7 @@ other_base() {
 		pgit format-patch -q "${CANONICAL[@]}" -o "$C/patches/linux-0.9" base..HEAD
 	)
 	mkdir -p "$C/bases"
-	cat >"$C/bases/linux-0.9.mk" <<-END
-		LINUX_VERSION=0.9
-		LINUX_DEBVERSION=0.9-1
-		LINUX_SUITE=trixie
-		LINUX_FILE=linux_0.9.tar.xz
-		LINUX_SHA256=$(sha256sum <"$W/linux_0.9.tar.xz" | cut -d ' ' -f 1)
-	END
+	pins_of linux 0.9 >"$C/bases/linux-0.9.mk"
 	(cd "$C" && pgit rev-parse HEAD >patches/linux-0.9/OF && pgit add -A && pgit commit -qm 'another base')
 	ok "$C/queue/import" linux
 	L=$(realpath "$C/build/linux")
