@@ -30,7 +30,7 @@ kernel: ##! build/kernel/bzImage; BASE=1: unpatched, DEBUG=1: all checks, UM=1: 
 	@lab/kernel
 test: ##! selftests in a guest: those of lab/expect/tests, or T=name; BASE, DEBUG, UM as above (8 min)
 	@checks/selftests/run
-docs: ##! build/docs has the API page as HTML and ip-xfrm(8) as text (seconds)
+docs: ##! build/docs has the API page as HTML and ip-xfrm(8) as text (2 min the first time)
 	@checks/docs/render
 
 ##: The patch queue (docs/workflow.md)
