@@ -18,7 +18,7 @@ help-all: ## all commands
 ##! On a fresh Debian or Ubuntu machine, as root, they install what they need
 demo: ##! move live SAs while packets flow, in a guest, and prove it (20 min the first time, then 2)
 	@checks/demo/run
-check: ##! everything that must hold before a commit (50 min the first time, then 20)
+check: ##! everything that must hold before a commit (50 min the first time, then 15)
 	@checks/run
 shell: ##! a prompt in a guest
 	@lab/shell
