@@ -67,16 +67,29 @@ every() {
 	while ! read -rt "$1" && kill -0 $$; do "${@:2}"; done <> <(:)
 }
 
-# home_of linux|iproute2|strongswan: the directory with all trees of this base
-home_of() {
-	local version=${1^^}_VERSION sha=${1^^}_SHA256
-	case $1 in
-	linux | iproute2 | strongswan) echo "$CACHE/$1-${!version}-${!sha:0:8}" ;;
-	*) die "home_of: no project '$1'" ;;
-	esac
+# The projects that have patches. Commands work on those in EXTRA_PROJECTS only when they are
+# named. Each has its directory in patches/ and its pins in base.mk.
+EXTRA_PROJECTS=(strongswan vishvananda-netlink)
+ALL_PROJECTS=(linux iproute2 "${EXTRA_PROJECTS[@]}")
+
+is_project() { [[ " ${ALL_PROJECTS[*]} " = *" $1 "* ]]; }
+
+# pin_of NAME: what the names of its pins begin with, as IPROUTE2_DEB of iproute2-deb
+pin_of() {
+	local name=${1//-/_}
+	echo "${name^^}"
 }
 
-# tree_of linux|iproute2|strongswan: this clone's tree
+# home_of PROJECT: the directory with all trees of this base
+home_of() {
+	local pin version sha
+	is_project "$1" || die "home_of: no project '$1'"
+	pin=$(pin_of "$1")
+	version=${pin}_VERSION sha=${pin}_SHA256
+	echo "$CACHE/$1-${!version}-${!sha:0:8}"
+}
+
+# tree_of PROJECT: this clone's tree
 # tree_of base: the unpatched Linux tree, shared by all clones (built in, never changed)
 tree_of() {
 	case $1 in

@@ -33,9 +33,11 @@ as_lab() {
 choose_projects() {
 	case ${1-} in
 	'') mapfile -t projects < <(all_projects) ;;
-	linux | iproute2 | strongswan) projects=("$1") ;;
 	--help | -h) usage ;;
-	*) die "$verb: no tree '$1' (see queue/$verb --help)" ;;
+	*)
+		is_project "$1" || die "$verb: no project '$1'; there are: ${ALL_PROJECTS[*]}"
+		projects=("$1")
+		;;
 	esac
 }
 
@@ -112,7 +114,8 @@ patches_in() {
 
 # queue_id PATCHES PROJECT: one hash for base and patches, names and contents
 queue_id() {
-	local dir words sha=${2^^}_SHA256 list=()
+	local dir words sha list=()
+	sha=$(pin_of "$2")_SHA256
 	for dir in $(dirs_of "$2"); do
 		words=$(patches_in "$1/$dir")
 		[ -z "$words" ] || mapfile -t -O ${#list[@]} list <<<"$words"
@@ -182,13 +185,14 @@ unpack() {
 
 # make_base PROJECT: sees to the unpatched tree, shared by all clones
 make_base() {
-	local project=$1 home file sha words
+	local project=$1 home pin file sha words
 	home=$(home_of "$project")
 	[ ! -e "$home/base/.git" ] || return 0
 	take_lock "$home/.lock" "the base of $project"
 	[ ! -e "$home/base/.git" ] || return 0
 	"$TOP/queue/fetch" "$project" || exit 1
-	file=${project^^}_FILE sha=${project^^}_SHA256
+	pin=$(pin_of "$project")
+	file=${pin}_FILE sha=${pin}_SHA256
 	file=$CACHE/tarballs/${!sha}/${!file}
 	say "$verb: git tree of the base from ${file##*/} (linux: some 60 s, once)"
 	half_made+=("$home/base.new")
