@@ -70,6 +70,8 @@ configs: ## options off that the series has code for, m68k, arm, s390x, ppc64: n
 ##: Proving
 interop: ## strongSwan roams, on the base and on our kernel; T="scenario..." (checks/interop/README.md; 20 min)
 	@checks/interop/run
+netlink-go: ## the Go library vishvananda/netlink with XfrmStateMigrate, its tests in a guest; BASE=1, UM=1 (3 min); T=--each: each patch
+	@checks/netlink-go/run $(T)
 bench: ## what a migration costs and interrupts, ours and the base; QUICK=1: 4 min (checks/bench/README.md; 25 min)
 	@checks/bench/run
 figures: ## results/*.svg and the pages with them, of the measured data in results/*.tsv (seconds)
