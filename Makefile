@@ -80,6 +80,8 @@ mutants: ## the series broken on purpose, one line at a time: which test notices
 	@checks/mutants/run
 ip-mutants: ## the same for ip xfrm state migrate and its tests (20 min)
 	@checks/ip/mutants
+netlink-go-mutants: ## the same for the Go library and its tests; UM=1 (15 min)
+	@checks/netlink-go/mutants
 ip-kernels: ## one ip on our kernel, the base and Debian's: which of them it says cannot migrate (3 min)
 	@checks/ip/kernels
 check-bases: ## the selftests on the kernels of bases/, with their patches; UM=1, DEBUG=1 (20 min each); T=6.12
