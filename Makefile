@@ -67,6 +67,9 @@ htmldocs: ## the series' documentation without new warnings, its C example in a 
 configs: ## options off that the series has code for, m68k, arm, s390x, ppc64: no warnings, and boots (20 min); T=--each: each patch (2 h)
 	@checks/configs/run $(or $(T),--boot)
 
+deb: ## LINUX=6.12: packages for Debian 13 of the kernel, iproute2 and strongSwan; FLAVOUR=cloud, LOCALMOD=1 (hours); T=iproute2
+	@lab/deb $(T)
+
 ##: Proving
 interop: ## strongSwan roams, on the base and on our kernel; T="scenario..." (checks/interop/README.md; 20 min)
 	@checks/interop/run
@@ -84,6 +87,8 @@ netlink-go-mutants: ## the same for the Go library and its tests; UM=1 (15 min)
 	@checks/netlink-go/mutants
 ip-kernels: ## one ip on our kernel, the base and Debian's: which of them it says cannot migrate (3 min)
 	@checks/ip/kernels
+system: ## as root: install the packages of make deb on a Debian 13 with systemd, roam, go back (15 min)
+	@checks/system/run
 check-bases: ## the selftests on the kernels of bases/, with their patches; UM=1, DEBUG=1 (20 min each); T=6.12
 	@checks/bases/run $(T)
 compare-base: ## the kernel's own selftests of xfrm, base against patched, as a table (35 to 60 min); T=names
