@@ -87,7 +87,7 @@ netlink-go-mutants: ## the same for the Go library and its tests; UM=1 (15 min)
 	@checks/netlink-go/mutants
 ip-kernels: ## one ip on our kernel, the base and Debian's: which of them it says cannot migrate (3 min)
 	@checks/ip/kernels
-system: ## as root: install the packages of make deb on a Debian 13 with systemd, roam, go back (15 min)
+system: ## as root: install the packages of make deb on a Debian 13 with systemd, roam, go back (6 min)
 	@checks/system/run
 check-bases: ## the selftests on the kernels of bases/, with their patches; UM=1, DEBUG=1 (20 min each); T=6.12
 	@checks/bases/run $(T)
