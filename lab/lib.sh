@@ -166,25 +166,33 @@ mirror() {
 	echo "${uri%/}"
 }
 
-# debian_packages SUITE PACKAGES FILE.tar LOG: makes FILE.tar of Debian's PACKAGES (with
-# commas) and what they depend on, unpacked; their scripts do not run. Needs mmdebstrap,
-# setsid and debian-keyring.
-debian_packages() {
-	local mode=chrootless uri
-	if [ "$(id -u)" = 0 ]; then mode=root; fi
+# debian SUITE TARGET LOG OPTION...: mmdebstrap from our mirror, for amd64. Needs
+# mmdebstrap, setsid and debian-keyring.
+debian() {
+	local uri conf
 	uri=$(mirror Debian)
+	conf=$(mktemp)
 	# how to reach a mirror (proxies and so on) is for the host's apt to say
-	apt-config dump | grep '^Acquire::' | grep -v '^Acquire::IndexTargets' >"$3.apt" || true
+	apt-config dump | grep '^Acquire::' | grep -v '^Acquire::IndexTargets' >"$conf" || true
 	# In a session of its own: when it fails half-way, mmdebstrap hangs up on its whole
 	# process group.
-	setsid --wait mmdebstrap --quiet --variant=extract --mode="$mode" --architectures=amd64 \
-		--keyring=/usr/share/keyrings/debian-archive-keyring.gpg --aptopt="$3.apt" \
-		--include="$2" "$1" "$3" "$uri" >"$4" 2>&1 </dev/null ||
+	setsid --wait mmdebstrap --quiet --architectures=amd64 --aptopt="$conf" \
+		--keyring=/usr/share/keyrings/debian-archive-keyring.gpg "${@:4}" \
+		"$1" "$2" "$uri" >"$3" 2>&1 </dev/null ||
 		{
-			tail -n 5 "$4" >&2
-			die "${0##*/}: mmdebstrap could not unpack packages of $1 from the mirror (MIRROR= names another one); log: ${4#"$TOP/"}"
+			rm -f "$conf"
+			tail -n 5 "$3" >&2
+			die "${0##*/}: mmdebstrap failed (MIRROR= names another mirror); log: ${3#"$TOP/"}"
 		}
-	rm -f "$3.apt"
+	rm -f "$conf"
+}
+
+# debian_packages SUITE PACKAGES FILE.tar LOG: makes FILE.tar of Debian's PACKAGES (with
+# commas) and what they depend on, unpacked; their scripts do not run.
+debian_packages() {
+	local mode=chrootless
+	if [ "$(id -u)" = 0 ]; then mode=root; fi
+	debian "$1" "$3" "$4" --variant=extract --mode="$mode" --include="$2"
 }
 
 # apt_config FILE: makes FILE the configuration of a private apt (APT_CONFIG=FILE).
