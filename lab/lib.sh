@@ -80,6 +80,14 @@ pin_of() {
 	echo "${name^^}"
 }
 
+# tarball_of NAME: the pinned file in the cache, where queue/fetch puts it
+tarball_of() {
+	local pin file sha
+	pin=$(pin_of "$1")
+	file=${pin}_FILE sha=${pin}_SHA256
+	echo "$CACHE/tarballs/${!sha}/${!file}"
+}
+
 # home_of PROJECT: the directory with all trees of this base
 home_of() {
 	local pin version sha

@@ -185,15 +185,13 @@ unpack() {
 
 # make_base PROJECT: sees to the unpatched tree, shared by all clones
 make_base() {
-	local project=$1 home pin file sha words
+	local project=$1 home file words
 	home=$(home_of "$project")
 	[ ! -e "$home/base/.git" ] || return 0
 	take_lock "$home/.lock" "the base of $project"
 	[ ! -e "$home/base/.git" ] || return 0
 	"$TOP/queue/fetch" "$project" || exit 1
-	pin=$(pin_of "$project")
-	file=${pin}_FILE sha=${pin}_SHA256
-	file=$CACHE/tarballs/${!sha}/${!file}
+	file=$(tarball_of "$project")
 	say "$verb: git tree of the base from ${file##*/} (linux: some 60 s, once)"
 	half_made+=("$home/base.new")
 	rm -rf "$home/base.new"
