@@ -237,6 +237,13 @@ apply() {
 	done
 }
 
+# api_page PROJECT REPO: the page for authors of programs, which docs/api.rst shows to
+# those who have no tree; false if it has none
+api_page() {
+	[ "$1" = linux ] && [ -z "$LINUX" ] &&
+		g "$2" show HEAD:Documentation/networking/xfrm/xfrm_migrate_state.rst 2>/dev/null
+}
+
 # write_patches PROJECT REPO OUT: the commits of REPO as patch files in OUT/DIR, for each
 # directory, the same bytes whoever runs it. REPO has nothing but our own configuration
 # (new_repo).

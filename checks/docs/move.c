@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* move DST SPI NEW-SRC: what a caller of the document's example does: reads the SA,
- * moves it. Exits with 0, 3 if there is no such SA, 1 on other errors.
+ * moves it and the policy for packets from 10.1.0.0/16 to 10.2.0.0/16, which has to be
+ * there. Exits with 0, 3 if there is no such SA, 1 on other errors.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -11,7 +12,9 @@
 #include <linux/netlink.h>
 #include <linux/xfrm.h>
 
-int move_source(int fd, const struct xfrm_usersa_info *sa, __be32 saddr);
+int move_source(int fd, const struct xfrm_usersa_info *sa,
+		const struct xfrm_userpolicy_info *pol,
+		const struct xfrm_user_tmpl *tmpl, __be32 saddr);
 
 int main(int argc, char *argv[])
 {
@@ -33,6 +36,24 @@ int main(int argc, char *argv[])
 			char rest[4096];
 		};
 	} answer;
+	struct xfrm_userpolicy_info pol = {
+		.sel = {
+			.family = AF_INET,
+			.prefixlen_d = 16,
+			.prefixlen_s = 16,
+		},
+		.lft = { XFRM_INF, XFRM_INF, XFRM_INF, XFRM_INF, 0, 0, 0, 0 },
+		.dir = XFRM_POLICY_OUT,
+	};
+	struct xfrm_user_tmpl tmpl = {
+		.id.proto = IPPROTO_ESP,
+		.family = AF_INET,
+		.reqid = 7,
+		.mode = XFRM_MODE_TUNNEL,
+		.aalgos = ~0,
+		.ealgos = ~0,
+		.calgos = ~0,
+	};
 	struct in_addr saddr;
 	int err, fd;
 
@@ -47,17 +68,18 @@ int main(int argc, char *argv[])
 		perror("move");
 		return 1;
 	}
-	if (answer.nlh.nlmsg_type == XFRM_MSG_NEWSA) {
-		err = move_source(fd, &answer.sa, saddr.s_addr);
-	} else {
+	if (answer.nlh.nlmsg_type != XFRM_MSG_NEWSA) {
 		/* the example has to say so as well */
 		memset(&answer, 0, sizeof(answer));
 		answer.sa.id.daddr = get.id.daddr;
 		answer.sa.id.spi = get.id.spi;
 		answer.sa.id.proto = get.id.proto;
 		answer.sa.family = AF_INET;
-		err = move_source(fd, &answer.sa, saddr.s_addr);
 	}
+	inet_pton(AF_INET, "10.1.0.0", &pol.sel.saddr);
+	inet_pton(AF_INET, "10.2.0.0", &pol.sel.daddr);
+	tmpl.id.daddr = answer.sa.id.daddr;
+	err = move_source(fd, &answer.sa, &pol, &tmpl, saddr.s_addr);
 	printf("move_source: %s\n", err ? strerror(-err) : "moved");
 	if (err == -ESRCH)
 		return 3;
