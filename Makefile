@@ -75,7 +75,7 @@ interop: ## strongSwan roams, on the unpatched kernel and on ours; T="scenario..
 	@checks/interop/run
 netlink-go: ## the Go library vishvananda/netlink with XfrmStateMigrate, its tests in a guest; BASE=1, UM=1 (3 min); T=--each: each patch
 	@checks/netlink-go/run $(T)
-bench: ## what a migration costs and interrupts, ours and the base; QUICK=1: 4 min (checks/bench/README.md; 25 min)
+bench: ## what a migration costs and interrupts, ours, the base and upstream; QUICK=1: less (checks/bench/README.md; 40 min and 3 kernels)
 	@checks/bench/run
 figures: ## results/*.svg and the pages with them, of the measured data in results/*.tsv (seconds)
 	@checks/lib/figures

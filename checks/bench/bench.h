@@ -18,6 +18,7 @@ uint64_t now_ns(void);
 uint64_t cpu_now(void);		/* ns of CPU time of this thread */
 uint64_t busy(void);		/* ns of CPU time of the whole machine */
 void sleep_ms(unsigned int ms);
+int compare_ns(const void *a, const void *b);	/* two uint64_t, for qsort() */
 int cpus(void);			/* how many; numbers are 0, 1, ... */
 void pin(int cpu);
 
@@ -72,6 +73,7 @@ struct spec {
 	uint32_t spi, reqid;
 	uint32_t saddr, daddr;	/* IPv4, host order */
 	uint16_t sport;		/* of UDP encapsulation, 0: none */
+	uint32_t mark;		/* with all bits in the mask, 0: none */
 	struct xfrm_replay_state replay;
 	struct window *window;	/* in place of replay, if there is one */
 };
@@ -103,6 +105,8 @@ void do_memory(int rounds);
 void do_flood(int rounds, int ms);
 void do_tcp(int rounds, int ms);
 void do_storm(int rounds, unsigned int sas);
+void do_latency(int rounds, unsigned int sas);
+void do_path(int rounds);
 void do_one(const char *what);
 void do_pair(unsigned int n);
 

@@ -115,13 +115,6 @@ struct result {
 	int err;
 };
 
-static int compare(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 #define MAX_SENDS 1024
 
 /* Messages in groups of @group SAs: 1 is each on its own. What counts is the
@@ -169,7 +162,7 @@ static struct result job_run(const struct job *job, int fd, unsigned int group,
 		}
 	}
 	res.cpu = (double)(cpu_now() - c) / (2 * times * job->n);
-	qsort(ns, sends, sizeof(*ns), compare);
+	qsort(ns, sends, sizeof(*ns), compare_ns);
 	res.ns = ns[sends / 2];
 	return res;
 }
@@ -342,6 +335,7 @@ struct size {
 	const char *name;
 	unsigned int n, per_peer;
 	bool dumped;		/* somebody reads it all the time */
+	bool marked;		/* one destination and SPI, each has its own mark */
 	struct host host;
 	struct job jobs[OPS];
 };
@@ -377,12 +371,17 @@ static void sad_fill(struct size *sad)
 {
 	unsigned int some = sad->n < SOME ? sad->n : SOME;
 	struct spec *sas = calloc(sad->n, sizeof(*sas));
+	unsigned int i;
 	enum op op;
 
 	if (!sas)
 		die("out of memory");
 	host_open(&sad->host);
 	sas_init(sas, kinds, sad->n, sad->per_peer);
+	for (i = 0; sad->marked && i < sad->n; i++) {
+		sas[i].spi = SPI;
+		sas[i].mark = 1 + i;
+	}
 	add_all(sad->host.fd, sas, sad->n);
 	for (op = 0; op < OPS; op++)
 		job_make(&sad->jobs[op], op, sas, some, sad->n / some);
@@ -400,6 +399,9 @@ void do_scale(int rounds, unsigned int most)
 		{ "10000-dumped", 10000, 10, .dumped = true },
 		/* all of them have the same ends and the same reqid */
 		{ "10000-one-peer", 10000, 10000 },
+		/* as Cilium keys its SAs */
+		{ "1000-marks", 1000, 1000, .marked = true },
+		{ "10000-marks", 10000, 10000, .marked = true },
 	};
 	int nsads = sizeof(sads) / sizeof(*sads);
 	int nops = sizeof(ops) / sizeof(*ops);
@@ -520,58 +522,61 @@ void quiet_down(void)
 	memory_settled(&bytes, &states);
 }
 
-static void memory_print(const char *op, int round, unsigned int times,
-			 unsigned int sas, double ns)
+#define MEMORY_SAS 1024
+#define MEMORY_MORE 20
+
+static void memory_print(const struct kind *kind, enum op op, int round,
+			 unsigned int times, double ns)
 {
 	long long bytes, states;
 
 	memory_settled(&bytes, &states);
-	printf("memory op=%s round=%d times=%u sas=%u bytes=%lld states=%lld ns=%.0f\n",
-	       op, round, times, sas, bytes, states, ns);
+	printf("memory kind=%s op=%s round=%d times=%u sas=%u bytes=%lld states=%lld ns=%.0f\n",
+	       kind->name, op_names[op], round, times, MEMORY_SAS, bytes, states, ns);
 	fflush(stdout);
 }
 
-#define MEMORY_SAS 1024
-#define MEMORY_MORE 20
+static void memory_op(const struct kind *kind, enum op op, int round)
+{
+	struct spec sas[MEMORY_SAS];
+	struct host host;
+	struct job job;
+	uint64_t t;
+
+	sas_init(sas, kind, MEMORY_SAS, 1);
+	host_open(&host);
+	add_all(host.fd, sas, MEMORY_SAS);
+	memory_print(kind, op, round, 0, 0);
+	job_make(&job, op, sas, MEMORY_SAS, 1);
+	if (job_run(&job, host.fd, BATCH, 1).err)
+		die("%s failed", op_names[op]);
+	memory_print(kind, op, round, 2, 0);
+	/* so many that the old SAs are destroyed in between */
+	t = now_ns();
+	if (job_run(&job, host.fd, BATCH, MEMORY_MORE).err)
+		die("%s failed", op_names[op]);
+	t = now_ns() - t;
+	memory_print(kind, op, round, 2 + 2 * MEMORY_MORE,
+		     (double)t / (2 * MEMORY_MORE * MEMORY_SAS));
+	job_free(&job);
+	host_close(&host);
+	/* the namespace goes when its last process does */
+	if (unshare(CLONE_NEWNET))
+		die("a network namespace");
+}
 
 void do_memory(int rounds)
 {
-	static const enum op ops[] = { SOURCE, DELNEW };
 	bool has = has_migrate_state();
-	struct spec sas[MEMORY_SAS];
-	int round, k;
-	uint64_t t;
+	const struct kind *kind;
+	int round;
 
 	pin(0);
-	sas_init(sas, kinds, MEMORY_SAS, 1);
 	for (round = 0; round < rounds; round++) {
-		for (k = 0; k < 2; k++) {
-			const char *name = op_names[ops[k]];
-			struct host host;
-			struct job job;
-
-			if (needs_message(ops[k]) && !has)
-				continue;
-			host_open(&host);
-			add_all(host.fd, sas, MEMORY_SAS);
-			memory_print(name, round, 0, MEMORY_SAS, 0);
-			job_make(&job, ops[k], sas, MEMORY_SAS, 1);
-			if (job_run(&job, host.fd, BATCH, 1).err)
-				die("%s failed", name);
-			memory_print(name, round, 2, MEMORY_SAS, 0);
-			/* so many that the old SAs are destroyed in between */
-			t = now_ns();
-			if (job_run(&job, host.fd, BATCH, MEMORY_MORE).err)
-				die("%s failed", name);
-			t = now_ns() - t;
-			memory_print(name, round, 2 + 2 * MEMORY_MORE,
-				     MEMORY_SAS,
-				     (double)t / (2 * MEMORY_MORE * MEMORY_SAS));
-			job_free(&job);
-			host_close(&host);
-			/* the namespace goes when its last process does */
-			if (unshare(CLONE_NEWNET))
-				die("a network namespace");
+		for (kind = kinds; kind->name; kind++) {
+			if (has)
+				memory_op(kind, SOURCE, round);
+			memory_op(kind, DELNEW, round);
 		}
 	}
 }

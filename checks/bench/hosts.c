@@ -41,6 +41,13 @@ void sleep_ms(unsigned int ms)
 	usleep(ms * 1000);
 }
 
+int compare_ns(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
 int cpus(void)
 {
 	int n = sysconf(_SC_NPROCESSORS_ONLN);

@@ -6,29 +6,13 @@
  * packets that do not arrive, counters of xfrm_stat, acquires.
  */
 
-#include "bench.h"
+#include "load.h"
 
 #include <netinet/tcp.h>
 #include <poll.h>
 
-#define REQID 1
-#define PORT 9000
-#define NAT_PORT 4500
 #define BATCH 16	/* packets sent before others are received */
 #define AHEAD 256	/* packets sent that have not come yet: they fit in the queues */
-#define PLAIN(host) (0xc6336401 + (host))	/* 198.51.100.1 and .2 */
-#define OUTER(host) (0xc0000201 + (host))	/* 192.0.2.1 and .2 */
-#define OUTER2 0xc0000203			/* another one of host 0 */
-
-enum method {
-	NONE,
-	SAME,		/* MIGRATE_STATE, nothing changes */
-	NAT,		/* MIGRATE_STATE, another port of the NAT */
-	ROAM,		/* MIGRATE_STATE with the policy after it: new source */
-	OLD,		/* XFRM_MSG_MIGRATE: the same, as policies bid */
-	DELNEW,		/* GETSA, DELSA, NEWSA with the counters that GETSA told */
-	METHODS
-};
 
 static const char *const method_names[METHODS] = {
 	"none", "same", "nat", "roam", "old", "delnew",
@@ -39,36 +23,7 @@ static bool needs_message(enum method m)
 	return m == SAME || m == NAT || m == ROAM;
 }
 
-struct worker {
-	struct net *net;
-	pthread_t thread;
-	int cpu;
-	int tx[2], rx[2];	/* one each direction */
-	unsigned long sent[2], received[2], given_up[2];
-	unsigned long errors;
-	uint64_t last[2];	/* when the last packet came */
-	uint64_t silence;	/* the longest */
-};
-
-struct net {
-	struct host hosts[2];
-	struct spec sas[4];	/* two at each host: out, in */
-	struct worker workers[MAX_CPUS];
-	int nworkers;
-	atomic_bool stop;
-	int encap_fd[2];
-
-	/* the migrator */
-	pthread_t migrator;
-	atomic_bool stop_migrator;
-	enum method method;
-	unsigned int rate;	/* a second, 0: as many as go */
-	unsigned int migrations;
-	unsigned int refused;	/* of these */
-};
-
-static int udp_socket(const struct host *host, uint32_t addr, int port,
-		      uint32_t peer)
+int udp_socket(const struct host *host, uint32_t addr, int port, uint32_t peer)
 {
 	struct sockaddr_in sin = {
 		.sin_family		= AF_INET,
@@ -89,7 +44,7 @@ static int udp_socket(const struct host *host, uint32_t addr, int port,
 	return fd;
 }
 
-static void net_open(struct net *net, bool encap)
+void net_open(struct net *net, bool encap)
 {
 	int type = UDP_ENCAP_ESPINUDP;
 	int i;
@@ -136,7 +91,7 @@ static void net_open(struct net *net, bool encap)
 	}
 }
 
-static void net_close(struct net *net)
+void net_close(struct net *net)
 {
 	int i;
 
@@ -579,8 +534,9 @@ void do_tcp(int rounds, int ms)
 #define STORM_BATCH 256		/* SAs */
 #define PEERS 0x0a010000
 
-static void storm_sas(struct net *net, struct spec *sas, unsigned int n)
+static void storm_add(struct net *net, struct spec *sas, unsigned int n)
 {
+	struct batch req = {};
 	unsigned int i;
 
 	for (i = 0; i < n; i++) {
@@ -597,16 +553,24 @@ static void storm_sas(struct net *net, struct spec *sas, unsigned int n)
 	}
 	/* those that are sent through are among them */
 	sas[n / 2] = net->sas[0];
+	for (i = 0; i < n; i++) {
+		if (i != n / 2)
+			batch_newsa(&req, &sas[i]);
+		if (req.n == STORM_BATCH || i == n - 1) {
+			batch_do(net->hosts[0].fd, &req, "XFRM_MSG_NEWSA");
+			batch_reset(&req);
+		}
+	}
+	batch_free(&req);
 }
 
 static struct spec storm_moved(const struct spec *sa)
 {
 	struct spec to = *sa;
+	uint32_t *addr = sa->saddr == OUTER(0) || sa->saddr == OUTER2 ? &to.saddr :
+									&to.daddr;
 
-	if (to.saddr == OUTER(0))
-		to.saddr = OUTER2;
-	else
-		to.daddr = OUTER2;
+	*addr = *addr == OUTER(0) ? OUTER2 : OUTER(0);
 	return to;
 }
 
@@ -654,15 +618,7 @@ static void storm_cell(enum method m, bool counters, bool loaded, int round,
 	unsigned int i, k;
 
 	net_open(&net, false);
-	storm_sas(&net, sas, n);
-	for (i = 0; i < n; i++) {
-		if (i != n / 2)
-			batch_newsa(&req, &sas[i]);
-		if (req.n == STORM_BATCH || i == n - 1) {
-			batch_do(net.hosts[0].fd, &req, "XFRM_MSG_NEWSA");
-			batch_reset(&req);
-		}
-	}
+	storm_add(&net, sas, n);
 	for (i = 0; i < 2; i++)
 		mib_add(&net.hosts[i], mib, -1);
 	quiet_down();
@@ -712,5 +668,100 @@ void do_storm(int rounds, unsigned int sas)
 			if (!loaded)
 				storm_cell(DELNEW, false, loaded, round, sas);
 		}
+	}
+}
+
+/* --- latency: a flow whose SA stays, while the others of its host get another address */
+
+#define PACE_US 500
+#define SAMPLES 65536
+#define ENOUGH 1000	/* of these, or until all SAs have moved */
+
+struct prober {
+	struct net *net;
+	pthread_t thread;
+	atomic_bool stop;
+	atomic_uint n;
+	uint64_t ns[SAMPLES];
+};
+
+/* From host 1 to host 0, whose SADs do not lose the two SAs of this way. */
+static void *prober_run(void *arg)
+{
+	struct prober *p = arg;
+	char packet[64] = {};
+	int tx, rx;
+	uint64_t t;
+
+	pin(0);
+	tx = udp_socket(&p->net->hosts[1], PLAIN(1), PORT + 99, PLAIN(0));
+	rx = udp_socket(&p->net->hosts[0], PLAIN(0), PORT + 99, PLAIN(1));
+	while (!p->stop && p->n < SAMPLES) {
+		t = now_ns();
+		if (send(tx, packet, sizeof(packet), 0) < 0 ||
+		    recv(rx, packet, sizeof(packet), 0) < 0)
+			die("an unrelated packet was lost");
+		p->ns[p->n] = now_ns() - t;
+		p->n++;
+		usleep(PACE_US);
+	}
+	close(tx);
+	close(rx);
+	return NULL;
+}
+
+static void latency_cell(enum method m, int round, unsigned int n)
+{
+	struct spec *sas = calloc(n, sizeof(*sas));
+	static struct prober prober;
+	static struct net net;
+	struct batch req = {};
+	unsigned int i, k, first;
+	uint64_t t;
+
+	net_open(&net, false);
+	storm_add(&net, sas, n);
+	quiet_down();
+	memset(&prober, 0, sizeof(prober));
+	prober.net = &net;
+	if (pthread_create(&prober.thread, NULL, prober_run, &prober))
+		die("no thread");
+	sleep_ms(100);
+	first = prober.n;
+	pin(cpus() - 1);
+	t = now_ns();
+	/* there, and back, until there is enough to see */
+	do {
+		for (i = 0; m != NONE && i < n; i += k) {
+			k = n - i < STORM_BATCH ? n - i : STORM_BATCH;
+			storm_batch(&net, &req, &sas[i], k, m, true);
+		}
+		if (m == NONE)
+			sleep_ms(10);
+	} while (prober.n - first < ENOUGH);
+	t = now_ns() - t;
+	prober.stop = true;
+	pthread_join(prober.thread, NULL);
+	k = prober.n - first;
+	qsort(prober.ns + first, k, sizeof(*prober.ns), compare_ns);
+	printf("latency method=%s round=%d sas=%u ms=%.1f packets=%u p50_us=%.1f p99_us=%.1f worst_us=%.1f\n",
+	       method_names[m], round, n, t / 1e6, k, prober.ns[first + k / 2] / 1e3,
+	       prober.ns[first + k * 99 / 100] / 1e3, prober.ns[first + k - 1] / 1e3);
+	fflush(stdout);
+	net_close(&net);
+	batch_free(&req);
+	free(sas);
+}
+
+void do_latency(int rounds, unsigned int sas)
+{
+	bool has = has_migrate_state();
+	int round;
+
+	for (round = 0; round < rounds; round++) {
+		latency_cell(NONE, round, sas);
+		if (has)
+			latency_cell(ROAM, round, sas);
+		latency_cell(DELNEW, round, sas);
 	}
 }

@@ -24,11 +24,15 @@ int main(int argc, char **argv)
 		do_tcp(rounds, arg ? atoi(arg) : 1000);
 	else if (!strcmp(part, "storm"))
 		do_storm(rounds, arg ? atoi(arg) : 10000);
+	else if (!strcmp(part, "latency"))
+		do_latency(rounds, arg ? atoi(arg) : 10000);
+	else if (!strcmp(part, "path"))
+		do_path(rounds);
 	else if (!strcmp(part, "pair"))
 		do_pair(argc > 2 ? atoi(argv[2]) : 10000);
 	else if (!strcmp(part, "one"))
 		do_one(argc > 2 ? argv[2] : "same");
 	else
-		die("usage: bench probe | cost|scale|memory|flood|tcp|storm [ROUNDS [SIZE]] | pair [SAS] | one same|source|dest|encap");
+		die("usage: bench probe | cost|scale|memory|flood|tcp|storm|latency|path [ROUNDS [SIZE]] | pair [SAS] | one same|source|dest|encap");
 	return 0;
 }

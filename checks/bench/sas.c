@@ -34,6 +34,14 @@ static void encap_attr(struct msg *m, uint16_t sport)
 	msg_encap(m, sport ? UDP_ENCAP_ESPINUDP : 0, sport, sport ? 4500 : 0);
 }
 
+static void mark_attr(struct msg *m, const struct spec *sa)
+{
+	struct xfrm_mark mark = { sa->mark, 0xffffffff };
+
+	if (sa->mark)
+		msg_attr(m, XFRMA_MARK, &mark, sizeof(mark));
+}
+
 void batch_newsa(struct batch *b, const struct spec *sa)
 {
 	const struct kind *kind = sa->kind;
@@ -54,6 +62,7 @@ void batch_newsa(struct batch *b, const struct spec *sa)
 			kind->trunc_len[i], sa->spi);
 	if (sa->sport)
 		encap_attr(&m, sa->sport);
+	mark_attr(&m, sa);
 	if (kind->esn)
 		msg_esn(&m, 4, 128, 0, 0);
 	else if (sa->window)
@@ -80,6 +89,7 @@ static void add_id(struct batch *b, uint16_t type, const struct spec *sa)
 	struct msg m;
 
 	msg_start(&m, type, 0, &id, sizeof(id));
+	mark_attr(&m, sa);
 	batch_add(b, &m);
 }
 
@@ -134,6 +144,8 @@ void batch_migrate_state(struct batch *b, const struct spec *sa, const struct sp
 	struct msg m;
 
 	um.new_sel.family = AF_INET;
+	if (sa->mark)
+		um.old_mark = (struct xfrm_mark) { sa->mark, 0xffffffff };
 	msg_start(&m, XFRM_MSG_MIGRATE_STATE, 0, &um, sizeof(um));
 	if (sa->sport != to->sport)
 		encap_attr(&m, to->sport);
