@@ -433,33 +433,39 @@ static void *tcp_receive(void *arg)
 	}
 }
 
-static void tcp_start(struct net *net, struct tcp *tcp)
+void tcp_pair(const struct net *net, int *tx, int *rx)
 {
 	struct sockaddr_in sin = {
 		.sin_family		= AF_INET,
 		.sin_port		= htons(PORT),
 		.sin_addr.s_addr	= htonl(PLAIN(1)),
 	};
-	struct timeval tv = { .tv_sec = 1 };
 	int size = 256 << 10;
 	int fd;
 
-	memset(tcp, 0, sizeof(*tcp));
 	host_enter(&net->hosts[1]);
 	fd = socket(AF_INET, SOCK_STREAM, 0);
 	if (fd < 0 || bind(fd, (void *)&sin, sizeof(sin)) || listen(fd, 1))
 		die("TCP");
 	host_enter(&net->hosts[0]);
-	tcp->tx = socket(AF_INET, SOCK_STREAM, 0);
+	*tx = socket(AF_INET, SOCK_STREAM, 0);
 	/* less than the queues between the two hold */
-	if (tcp->tx < 0 || setsockopt(tcp->tx, SOL_SOCKET, SO_SNDBUF, &size,
-				      sizeof(size)) ||
-	    connect(tcp->tx, (void *)&sin, sizeof(sin)) ||
-	    setsockopt(tcp->tx, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)))
+	if (*tx < 0 || setsockopt(*tx, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)) ||
+	    connect(*tx, (void *)&sin, sizeof(sin)))
 		die("TCP");
-	tcp->rx = accept(fd, NULL, NULL);
+	*rx = accept(fd, NULL, NULL);
 	close(fd);
-	if (tcp->rx < 0 ||
+	if (*rx < 0)
+		die("TCP");
+}
+
+static void tcp_start(struct net *net, struct tcp *tcp)
+{
+	struct timeval tv = { .tv_sec = 1 };
+
+	memset(tcp, 0, sizeof(*tcp));
+	tcp_pair(net, &tcp->tx, &tcp->rx);
+	if (setsockopt(tcp->tx, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)) ||
 	    setsockopt(tcp->rx, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) ||
 	    pthread_create(&tcp->sender, NULL, tcp_send, tcp) ||
 	    pthread_create(&tcp->receiver, NULL, tcp_receive, tcp))

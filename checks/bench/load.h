@@ -57,4 +57,7 @@ int udp_socket(const struct host *host, uint32_t addr, int port, uint32_t peer);
 void net_open(struct net *net, bool encap);
 void net_close(struct net *net);
 
+/* A TCP connection from host 0 to host 1 */
+void tcp_pair(const struct net *net, int *tx, int *rx);
+
 #endif

@@ -74,29 +74,13 @@ static double path_udp(struct net *net, bool connected)
 /* Per KiB. Without software GSO each segment goes through ESP alone. */
 static double path_tcp(struct net *net)
 {
-	struct sockaddr_in sin = {
-		.sin_family		= AF_INET,
-		.sin_port		= htons(PORT),
-		.sin_addr.s_addr	= htonl(PLAIN(1)),
-	};
 	static char buf[65536];
-	int fd, tx, rx, size = 256 << 10;
 	long long done = 0;
 	uint64_t t = 0;
 	ssize_t len;
+	int tx, rx;
 
-	host_enter(&net->hosts[1]);
-	fd = socket(AF_INET, SOCK_STREAM, 0);
-	if (fd < 0 || bind(fd, (void *)&sin, sizeof(sin)) || listen(fd, 1))
-		die("TCP");
-	host_enter(&net->hosts[0]);
-	tx = socket(AF_INET, SOCK_STREAM, 0);
-	if (tx < 0 || setsockopt(tx, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)) ||
-	    connect(tx, (void *)&sin, sizeof(sin)))
-		die("TCP");
-	rx = accept(fd, NULL, NULL);
-	if (rx < 0)
-		die("TCP");
+	tcp_pair(net, &tx, &rx);
 	/* the first MiB warms up */
 	while (done < TCP_BYTES + (1 << 20)) {
 		if (send(tx, buf, sizeof(buf), MSG_DONTWAIT) < 0 && errno != EAGAIN)
@@ -113,7 +97,6 @@ static double path_tcp(struct net *net)
 	t = now_ns() - t;
 	close(tx);
 	close(rx);
-	close(fd);
 	return (double)t / (TCP_BYTES >> 10);
 }
 
