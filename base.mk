@@ -36,6 +36,12 @@ VISHVANANDA_NETLINK_SOURCE=golang-github-vishvananda-netlink
 VISHVANANDA_NETLINK_FILE=golang-github-vishvananda-netlink_1.3.1.orig.tar.gz
 VISHVANANDA_NETLINK_SHA256=61c9832054c4a68b9459f4b60c90fef273adb1c7ab8d85a634da7220960e1186
 
+LIBRESWAN_VERSION=5.2
+LIBRESWAN_DEBVERSION=5.2-2.2
+LIBRESWAN_SUITE=trixie
+LIBRESWAN_FILE=libreswan_5.2.orig.tar.gz
+LIBRESWAN_SHA256=c382bbd838c239f8d4c4e9cc320f3abf34f7b08e71d9e78ed029a96d963940ce
+
 # measured beside ours (checks/bench/), never looked into
 DEBIAN_KERNEL_VERSION=7.2.12-1
 DEBIAN_KERNEL_BINARY_FILE=linux-binary-unsigned-7.2.12+deb14-cloud-amd64_7.2.12-1_amd64.deb
