@@ -69,7 +69,7 @@ every() {
 
 # The projects that have patches. Commands work on those in EXTRA_PROJECTS only when they are
 # named. Each has its directory in patches/ and its pins in base.mk.
-EXTRA_PROJECTS=(strongswan vishvananda-netlink)
+EXTRA_PROJECTS=(strongswan libreswan vishvananda-netlink)
 ALL_PROJECTS=(linux iproute2 "${EXTRA_PROJECTS[@]}")
 
 is_project() { [[ " ${ALL_PROJECTS[*]} " = *" $1 "* ]]; }
