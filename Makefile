@@ -71,7 +71,7 @@ deb: ## LINUX=6.12: packages for Debian 13 of the kernel, iproute2 and strongSwa
 	@lab/deb $(T)
 
 ##: Proving
-interop: ## strongSwan and libreswan roam, on the unpatched kernel and on ours; UM=1, T="scenario..." (checks/interop/README.md; 25 min)
+interop: ## strongSwan and libreswan roam, on the unpatched kernel and on ours; UM=1, T="scenario..." (checks/interop/README.md; 30 min)
 	@checks/interop/run
 netlink-go: ## the Go library vishvananda/netlink with XfrmStateMigrate, its tests in a guest; BASE=1, UM=1 (3 min); T=--each: each patch
 	@checks/netlink-go/run $(T)

@@ -3,24 +3,27 @@
 # Sourced by checks/interop/guest: how it configures libreswan's pluto and talks to it.
 
 config() { # HOST
-	local ns=$1 i option conn=$'esp=aes_gcm128\n'
+	local ns=$1 i option setup='' conn=$'esp=aes_gcm128\nmobike=yes\n'
 	for option in ${options//,/ }; do
 		# the last word on a keyword must be its only one
 		case $option in
 		lab:*) continue ;;
-		esp=*) conn=${conn/#esp=aes_gcm128$'\n'/} ;;
+		setup:*) setup+=$'\t'${option#setup:}$'\n' && continue ;;
+		esp=* | mobike=*) conn=$(sed "/^${option%%=*}=/d" <<<"$conn")$'\n' ;;
 		esac
 		conn+=$option$'\n'
 	done
 	{
 		echo 'config setup'
-		# Nothing may ask a name server: there is none, and pluto waits for the answer.
-		printf '\t%s\n' "logfile=$dir/log.$ns" logtime=yes logappend=no plutodebug=none dnssec-enable=no \
+		printf '\t%s\n' "logfile=$dir/log.$ns" logtime=yes logappend=no plutodebug=none \
 			"secretsfile=$run/secrets" nssdir=/var/lib/ipsec/nss
+		# Debian's waits for a name server, and there is none. Ours is built without DNSSEC.
+		[ "$(kind "$ns")" = newpluto ] || printf '\tdnssec-enable=no\n'
+		printf '%s' "$setup"
 		for ((i = 1; i <= children; i++)); do
 			echo "conn child$i"
 			# shellcheck disable=SC2086 # a line each
-			printf '\t%s\n' authby=secret keyexchange=ikev2 mobike=yes ike=aes_gcm128-sha2_256-dh31 "type=$mode" \
+			printf '\t%s\n' authby=secret keyexchange=ikev2 ike=aes_gcm128-sha2_256-dh31 "type=$mode" \
 				"left=$(outside "$ns")" "leftid=@$ns" "leftsubnet=$(protected "$ns" $i)" \
 				"right=$(outside "$(other "$ns")" "$ns")" "rightid=@$(other "$ns")" "rightsubnet=$(protected "$(other "$ns")" $i)" $conn
 		done
@@ -47,9 +50,16 @@ at() {
 	shift
 	nsenter -t "${pid[$ns]}" -n -m "$@" >>"$dir/whack.$ns" 2>&1
 }
+# it does, or it never will
+answers() { # HOST
+	at "$1" ipsec whack --briefstatus || ! kill -0 "${pid[$1]}" 2>/dev/null
+}
 ready() { # HOST
 	local i
-	poll 60 at "$1" ipsec whack --briefstatus || { echo "no pluto on $1: $(tail -n 3 "$dir/daemon.$1")" && return 1; }
+	if ! poll 60 answers "$1" || ! kill -0 "${pid[$1]}"; then
+		echo "no pluto on $1: $(tail -n 3 "$dir/daemon.$1")"
+		return 1
+	fi
 	at "$1" ipsec whack --listen
 	for ((i = 1; i <= children; i++)); do
 		at "$1" ipsec addconn --config "$dir/ipsec.conf.$1" "child$i" || { echo "no connection on $1: $(tail -n 3 "$dir/whack.$1")" && return 1; }
