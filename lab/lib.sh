@@ -106,6 +106,17 @@ tree_of() {
 	esac
 }
 
+# copy_tree TREE DIR: makes DIR, which has the files of TREE as they are now: work that is
+# not committed is in it, what git ignores is not
+copy_tree() {
+	rm -rf "$2"
+	mkdir -p "$2"
+	# those that were removed are still in the index
+	git -C "$1" ls-files -z --cached --others --exclude-standard |
+		tar -c -C "$1" --null --verbatim-files-from --files-from=- --ignore-failed-read --warning=no-failed-read |
+		tar -x -C "$2"
+}
+
 # reference_tree: the tree of Linux of the reference base, whatever LINUX says
 reference_tree() {
 	# shellcheck disable=SC2016 # the other shell's
