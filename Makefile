@@ -26,7 +26,7 @@ import: ##! make git trees build/linux and build/iproute2 from patches/ (1 min t
 	@queue/import
 export: ##! write the commits of these trees back to patches/
 	@queue/export
-kernel: ##! build/kernel/bzImage; BASE=1: unpatched, DEBUG=1: all checks, UM=1: as a Linux process, no QEMU (15 min)
+kernel: ##! build/kernel/bzImage; BASE=1: unpatched, DEBUG=1: all checks, UM=1: no QEMU (15 min)
 	@lab/kernel
 test: ##! selftests in a guest: those of lab/expect/tests, or T=name; BASE, DEBUG, UM as above (8 min)
 	@checks/selftests/run
@@ -67,15 +67,15 @@ htmldocs: ## the series' documentation without new warnings, its C example in a 
 configs: ## options off that the series has code for, m68k, arm, s390x, ppc64: no warnings, and boots (20 min); T=--each: each patch (2 h)
 	@checks/configs/run $(or $(T),--boot)
 
-deb: ## LINUX=6.12: packages for Debian 13 of the kernel, iproute2 and strongSwan; FLAVOUR=cloud, LOCALMOD=1 or FILE (hours); T=kernel, T=iproute2, T=strongswan
+deb: ## LINUX=6.12: packages for Debian 13; FLAVOUR=cloud, LOCALMOD=1, T=part (docs/install.md)
 	@lab/deb $(T)
 
 ##: Proving
-interop: ## strongSwan and libreswan roam, on the unpatched kernel and on ours; UM=1, T="scenario..." (checks/interop/README.md; 30 min)
+interop: ## strongSwan and libreswan roam; UM=1, T="scenario..." (checks/interop/README.md; 30 min)
 	@checks/interop/run
 netlink-go: ## the Go library vishvananda/netlink with XfrmStateMigrate, its tests in a guest; BASE=1, UM=1 (3 min); T=--each: each patch
 	@checks/netlink-go/run $(T)
-bench: ## what a migration costs and interrupts, ours, the base and upstream; QUICK=1: less (checks/bench/README.md; 40 min and 3 kernels)
+bench: ## cost and losses: ours, the base, upstream; QUICK=1 (checks/bench/README.md; 40 min)
 	@checks/bench/run
 figures: ## results/*.svg and the pages with them, of the measured data in results/*.tsv (seconds)
 	@checks/lib/figures
@@ -85,9 +85,9 @@ ip-mutants: ## the same for ip xfrm state migrate and its tests (20 min)
 	@checks/ip/mutants
 netlink-go-mutants: ## the same for the Go library and its tests; UM=1 (15 min)
 	@checks/netlink-go/mutants
-ip-kernels: ## our ip on our kernel, the unpatched one and Debian's 7.2: does it tell which lack the message? (3 min)
+ip-kernels: ## does our ip tell which of three kernels lack the message? (3 min)
 	@checks/ip/kernels
-system: ## as root, in a virtual machine: install the packages of make deb on Debian 13, roam, go back (6 min)
+system: ## as root, in a virtual machine: install the packages of make deb, roam, go back (6 min)
 	@checks/system/run
 check-bases: ## the selftests on the kernels of bases/, with their patches; UM=1, DEBUG=1 (20 min each); T=6.12
 	@checks/bases/run $(T)
