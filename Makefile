@@ -15,7 +15,7 @@ help: ## this list
 help-all: ## all commands
 	@lab/help --all Makefile
 
-##! On a fresh Debian or Ubuntu machine, as root, they install what they need
+##! If you are root on Debian or Ubuntu, these commands install what they need
 demo: ##! move live SAs while packets flow, in a guest, and prove it (20 min the first time, then 2)
 	@checks/demo/run
 check: ##! everything that must hold before a commit (50 min the first time, then 15)
