@@ -37,6 +37,7 @@ outside() {
 	clientgateway*) echo %any ;;
 	client6) echo fd00:1::2 ;;
 	client*) echo 10.0.1.2 ;;
+	gatewayclient*) if [[ $options = *lab:gateway-nat* ]]; then echo "$PUBLIC"; else echo "$gateway"; fi ;;
 	gateway*) echo "$gateway" ;;
 	esac
 }
