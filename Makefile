@@ -22,6 +22,10 @@ check: ##! everything that must hold before a commit (50 min the first time, the
 	@checks/run
 shell: ##! a prompt in a guest
 	@lab/shell
+iproute2: ##! build/ip, static (1 min)
+	@lab/iproute2
+deb: ##! LINUX=6.12: packages for Debian 13; FLAVOUR=cloud, LOCALMOD=1, T=part (docs/install.md)
+	@lab/deb $(T)
 import: ##! make git trees build/linux and build/iproute2 from patches/ (1 min the first time)
 	@queue/import
 export: ##! write the commits of these trees back to patches/
@@ -54,8 +58,6 @@ lint: ## what netdev's CI says of each patch, new findings only (1 h); T=numbers
 	@queue/lint $(T)
 
 ##: Building
-iproute2: ## build/ip, static (1 min)
-	@lab/iproute2
 iproute2-matrix: ## gcc and clang, with and without libmnl, foreign kernel headers; no warnings (5 min)
 	@lab/iproute2 --matrix
 selftests: ## build/selftests, kselftest's runner and tests for the guest (1 min)
@@ -66,9 +68,6 @@ htmldocs: ## the series' documentation without new warnings, its C example in a 
 	@checks/docs/htmldocs && checks/docs/run --guest
 configs: ## options off that the series has code for, m68k, arm, s390x, ppc64: no warnings, and boots (20 min); T=--each: each patch (2 h)
 	@checks/configs/run $(or $(T),--boot)
-
-deb: ## LINUX=6.12: packages for Debian 13; FLAVOUR=cloud, LOCALMOD=1, T=part (docs/install.md)
-	@lab/deb $(T)
 
 ##: Proving
 interop: ## strongSwan and libreswan roam; UM=1, T="scenario..." (checks/interop/README.md; 30 min)
