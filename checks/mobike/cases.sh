@@ -37,6 +37,15 @@ case_client_rekeys_request_lost() { # the request is lost, the client moves
 	stays 4 10.0.2.2
 	logged client 1 'initiator rekeyed Child SA'
 }
+case_client_adds() { # a new Child SA: the request is lost, the client moves
+	up
+	whack client --terminate --name child2 && sleep 1
+	lose 'iifname toA'
+	whack client --initiate --name child2 --asynchronous && sleep 0.3
+	leave A && same 10.0.2.2
+	stays 4 10.0.2.2
+	[ "$(grep -c '^sa' "$dir/client.state")" = 4 ] || wrong 'not 4 SAs'
+}
 case_gateway_rekeys() { # its request is lost, the client moves to behind another NAT
 	nat A 40001
 	up && same 10.0.1.2 $NAT 40001 udp
@@ -215,4 +224,23 @@ case_selectors() { # 64 pairs do not fit into one write
 	same 10.0.2.2
 	logged client 0 'initiator rekeyed Child SA'
 	[ "$(grep -c 'in one write' "$dir/client.log")" = 2 ] || wrong "not two writes: $(xargs <"$dir/client.log")"
+}
+offloaded() { # DEVICE|-: the client's SAs are there
+	[ "$(awk '$1 == "sa" { print $9 }' "$dir/client.state" | sort -u)" = "$1" ] ||
+		wrong "not offloaded to $1: $(grep ^sa "$dir/client.state")"
+}
+case_offload() { # to the new device
+	client_lines=nic-offload=crypto offload='linkA linkB'
+	up && offloaded linkA
+	leave A && same 10.0.2.2
+	offloaded linkB
+}
+case_offload_ends() { # if the new device has none; the next Child SA does without
+	client_lines=nic-offload=crypto offload=linkA
+	up && offloaded linkA
+	leave A && same 10.0.2.2
+	offloaded -
+	rekey client child && sleep 3
+	same 10.0.2.2
+	logged client 1 'initiator rekeyed Child SA'
 }

@@ -113,8 +113,9 @@ start() {
 		mkdir -p /run/pluto /var/lib/ipsec/nss /usr/libexec/ipsec
 		cp "$1/addconn" /usr/libexec/ipsec/
 		certutil -N -d sql:/var/lib/ipsec/nss --empty-password
-		exec env XFRM="$2" XFRM_KERNEL="$3" LD_PRELOAD="$4" "$1/$5" --config "$6" --nofork' \
-		start "$programs" "$dir/$1" "$3" "$work/xfrm.so" "$2" "$dir/ipsec.conf.$1" \
+		exec env XFRM="$2" XFRM_KERNEL="$3" LD_PRELOAD="$4" XFRM_OFFLOAD=" $7 " \
+			"$1/$5" --config "$6" --nofork' \
+		start "$programs" "$dir/$1" "$3" "$work/xfrm.so" "$2" "$dir/ipsec.conf.$1" "$offload" \
 		>"$dir/daemon.$1" 2>&1 &
 	pid[$1]=$!
 }
@@ -135,7 +136,7 @@ ready() { # HOST
 	done
 }
 # up [LINES]: a tunnel. The case may have set:
-children=2 client_subnets='' gateway_subnets=''
+children=2 client_subnets='' gateway_subnets='' offload=''
 client=pluto client_kernel='' client_lines=''
 gateway=pluto gateway_kernel='' gateway_lines=''
 up() {

@@ -9,6 +9,7 @@
  * $XFRM.command  is read and removed when it appears: lines
  *                mapping SPI OLD-ADDRESS OLD-PORT NEW-ADDRESS NEW-PORT COUNT
  *                send COUNT messages XFRM_MSG_MAPPING, with three new ports in turn
+ * XFRM_OFFLOAD   devices that can offload ESP, and a space before and behind each
  * XFRM_KERNEL    "7.2": reject family 0, as Linux 7.2; "refuse": migrate no SA
  */
 #define _GNU_SOURCE
@@ -20,11 +21,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+#include <net/if.h>
+#include <linux/ethtool.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <linux/xfrm.h>
 
 struct sa {
@@ -32,6 +37,7 @@ struct sa {
 	struct xfrm_usersa_info info;
 	int larval;
 	struct xfrm_encap_tmpl encap;
+	int offload;	/* the device */
 };
 
 struct policy {
@@ -113,12 +119,14 @@ static void *attribute(struct nlmsghdr *n, size_t payload, int type)
 static void write_state(void)
 {
 	FILE *out = fopen(file("state"), "w");
+	char device[IF_NAMESIZE];
 
 	for (struct sa *sa = sas; sa; sa = sa->next)
-		fprintf(out, "%s %s %s %d 0x%08x %d %d %d\n", sa->larval ? "larval" : "sa",
+		fprintf(out, "%s %s %s %d 0x%08x %d %d %d %s\n", sa->larval ? "larval" : "sa",
 			text(&sa->info.saddr), text(&sa->info.id.daddr), sa->info.id.proto,
 			ntohl(sa->info.id.spi), sa->encap.encap_type,
-			ntohs(sa->encap.encap_sport), ntohs(sa->encap.encap_dport));
+			ntohs(sa->encap.encap_sport), ntohs(sa->encap.encap_dport),
+			sa->offload ? if_indextoname(sa->offload, device) : "-");
 	for (struct policy *p = policies; p; p = p->next) {
 		struct xfrm_userpolicy_info *info = NLMSG_DATA(&p->n);
 		struct xfrm_user_tmpl *tmpl = attribute(&p->n, sizeof(*info), XFRMA_TMPL);
@@ -202,6 +210,7 @@ static int add_sa(struct nlmsghdr *n)
 {
 	struct xfrm_usersa_info *info = NLMSG_DATA(n);
 	struct xfrm_encap_tmpl *encap = attribute(n, sizeof(*info), XFRMA_ENCAP);
+	struct xfrm_user_offload *offload = attribute(n, sizeof(*info), XFRMA_OFFLOAD_DEV);
 	struct sa **old = find_sa(&info->id.daddr, info->id.spi, info->id.proto);
 	struct sa *sa;
 
@@ -214,6 +223,8 @@ static int add_sa(struct nlmsghdr *n)
 	sa = new_sa(info);
 	if (encap)
 		sa->encap = *encap;
+	if (offload)
+		sa->offload = offload->ifindex;
 	return 0;
 }
 
@@ -221,6 +232,7 @@ static int migrate_state(struct nlmsghdr *n)
 {
 	struct xfrm_user_migrate_state *m = NLMSG_DATA(n);
 	struct xfrm_encap_tmpl *encap = attribute(n, sizeof(*m), XFRMA_ENCAP);
+	struct xfrm_user_offload *offload = attribute(n, sizeof(*m), XFRMA_OFFLOAD_DEV);
 	struct sa **sa, **taken;
 
 	if (kernel_is("7.2") && !m->new_family)
@@ -240,6 +252,10 @@ static int migrate_state(struct nlmsghdr *n)
 		(*sa)->encap = *encap;
 	if (encap && !encap->encap_type)
 		memset(&(*sa)->encap, 0, sizeof((*sa)->encap));
+	if (offload)
+		(*sa)->offload = offload->ifindex;
+	else if (m->flags & XFRM_MIGRATE_STATE_CLEAR_OFFLOAD)
+		(*sa)->offload = 0;
 	return 0;
 }
 
@@ -429,6 +445,31 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
 	REAL(int, "setsockopt");
 	return ours(fd) ? 0 : real(fd, level, name, value, len);
+}
+
+/* all features of such a device are on */
+int ioctl(int fd, unsigned long request, ...)
+{
+	struct ethtool_gfeatures *features;
+	char device[IF_NAMESIZE + 2];
+	const char *list = getenv("XFRM_OFFLOAD");
+	struct ifreq *ifr;
+	va_list args;
+	int r;
+
+	REAL(int, "ioctl");
+	va_start(args, request);
+	ifr = va_arg(args, void *);
+	va_end(args);
+	r = real(fd, request, ifr);
+	if (request != SIOCETHTOOL || r || !list)
+		return r;
+	features = (void *)ifr->ifr_data;
+	snprintf(device, sizeof(device), " %s ", ifr->ifr_name);
+	if (features->cmd == ETHTOOL_GFEATURES && strstr(list, device))
+		for (unsigned int i = 0; i < features->size; i++)
+			features->features[i].active = ~0u;
+	return r;
 }
 
 ssize_t write(int fd, const void *data, size_t len)
