@@ -70,9 +70,10 @@ connect() { # CHILD
 	at client timeout 60 ipsec up "child$1" ||
 		{ echo "no Child SA: $(tail -n 3 "$dir/whack.client")" >>"$dir/wrong" && return 1; }
 }
-# renew CHILD: the client makes new SAs for it; the old ones are there for a second more
+# renew CHILD [ike]: the client makes new SAs for it, or a new IKE SA for its connection; the
+# old ones are there for a second more
 renew() {
-	at client timeout 60 ipsec whack --rekey-child --name "child$1" ||
+	at client timeout 60 ipsec whack "--rekey-${2-child}" --name "child$1" ||
 		{ echo "no rekeying: $(tail -n 3 "$dir/whack.client")" >>"$dir/wrong" && return 1; }
 }
 # rekey CHILD: the same, until only the new ones are there
