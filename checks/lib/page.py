@@ -25,3 +25,9 @@ def tables(path):
 def paragraph(words, indent=""):
     """Its lines, and an empty one"""
     return textwrap.wrap(words, 80, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False) + [""]
+
+
+def write(name, text):
+    """a page from its lines"""
+    with open(name, "w", encoding="utf-8") as file:
+        file.write("\n".join(text).rstrip() + "\n\n<!-- SPDX-License-Identifier: GPL-2.0 -->\n")
