@@ -226,6 +226,7 @@ class Machine:
                 "-chardev", f"file,id=out,path={log}/output.log", "-device", "virtserialport,chardev=out,name=out",
                 "-add-fd", f"fd={words},set=1", "-chardev", "file,id=ctl,path=/dev/fdset/1,append=on",
                 "-device", "virtserialport,chardev=ctl,name=ctl", *device, *terminal,
+                *(["-plugin", args.plugin] if args.plugin else []),
                 pass_fds=(initrd, words), **files)
         self.monitor = self.kernel.stdin
 

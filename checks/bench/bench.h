@@ -107,7 +107,7 @@ void do_tcp(int rounds, int ms);
 void do_storm(int rounds, unsigned int sas);
 void do_latency(int rounds, unsigned int sas);
 void do_path(int rounds);
-void do_one(const char *what);
+void do_one(const char *what, int times);
 void do_pair(unsigned int n);
 
 #endif

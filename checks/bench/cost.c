@@ -612,32 +612,33 @@ void do_pair(unsigned int n)
 	host_close(&host);
 }
 
-/* --- one operation, some times, for a tracer to look at */
+/* --- one operation, some times, for a tracer or a profile */
 
-#define TRACED 20
-
-void do_one(const char *what)
+void do_one(const char *what, int times)
 {
 	struct batch req = {};
 	struct host host;
 	struct spec sa, to;
 	int op, i;
 
-	for (op = SAME; op <= ENCAP && strcmp(what, op_names[op]); op++)
+	for (op = FLOOR; op <= ENCAP && strcmp(what, op_names[op]); op++)
 		;
-	if (op > ENCAP)
-		die("no operation '%s'", what);
+	if (op > ENCAP || times < 1)
+		die("no operation '%s', or not %d times", what, times);
 	host_open(&host);
 	sas_init(&sa, kinds, 1, 1);
 	add_all(host.fd, &sa, 1);
 	to = moved(&sa, op);
 	/* there and back again */
-	for (i = 0; i < TRACED; i++) {
+	for (i = 0; i < times; i++) {
 		batch_reset(&req);
 		if (i % 2)
-			batch_migrate_state(&req, &to, &sa);
+			add_op(&req, op, 0, &to, &sa);
 		else
-			batch_migrate_state(&req, &sa, &to);
-		batch_do(host.fd, &req, "XFRM_MSG_MIGRATE_STATE");
+			add_op(&req, op, 0, &sa, &to);
+		errno = batch_send(host.fd, &req, 0, 1, op == FLOOR ? ESRCH : 0);
+		if (errno)
+			die("%s", what);
 	}
+	host_close(&host);
 }

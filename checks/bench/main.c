@@ -31,8 +31,8 @@ int main(int argc, char **argv)
 	else if (!strcmp(part, "pair"))
 		do_pair(argc > 2 ? atoi(argv[2]) : 10000);
 	else if (!strcmp(part, "one"))
-		do_one(argc > 2 ? argv[2] : "same");
+		do_one(argc > 2 ? argv[2] : "same", argc > 3 ? atoi(argv[3]) : 20);
 	else
-		die("usage: bench probe | cost|scale|memory|flood|tcp|storm|latency|path [ROUNDS [SIZE]] | pair [SAS] | one same|source|dest|encap");
+		die("usage: bench probe | cost|scale|memory|flood|tcp|storm|latency|path [ROUNDS [SIZE]] | pair [SAS] | one floor|same|source|dest|encap [TIMES]");
 	return 0;
 }
