@@ -74,6 +74,8 @@ interop: ## strongSwan and libreswan roam; UM=1, T="scenario..." (checks/interop
 	@checks/interop/run
 mobike: ## two patched plutos, with a library that plays the kernel; T="case..." (checks/mobike/README.md; 3 min)
 	@checks/mobike/run
+pluto-tests: ## libreswan's own tests of patches/libreswan, in a guest; PLUTO=base: without the patches (3 min)
+	@checks/pluto-tests/run
 netlink-go: ## the Go library vishvananda/netlink with XfrmStateMigrate, its tests in a guest; BASE=1, UM=1 (3 min); T=--each: each patch
 	@checks/netlink-go/run $(T)
 bench: ## cost and losses: ours, the base, upstream; QUICK=1 (checks/bench/README.md; 40 min)
