@@ -18,7 +18,7 @@ help-all: ## all commands
 ##! If you are root on Debian or Ubuntu, these commands install what they need
 demo: ##! move live SAs while packets flow, in a guest, and prove it (30 min the first time, then 1)
 	@checks/demo/run
-check: ##! everything that must hold before a commit (60 min the first time, then 20)
+check: ##! everything that must hold before a commit (60 min the first time, then 25)
 	@checks/run
 shell: ##! a prompt in a guest
 	@lab/shell
