@@ -24,7 +24,7 @@ shell: ##! a prompt in a guest
 	@lab/shell
 iproute2: ##! build/ip, static (1 min)
 	@lab/iproute2
-deb: ##! LINUX=6.12: packages for Debian 13; FLAVOUR=cloud, LOCALMOD=1 (20 min to hours, docs/install.md)
+deb: ##! LINUX=6.12: packages for Debian 13 (20 min to hours; FLAVOUR, LOCALMOD, T=part: docs/install.md)
 	@lab/deb $(T)
 import: ##! make git trees build/linux and build/iproute2 from patches/ (1 min the first time)
 	@queue/import
